@@ -1,0 +1,112 @@
+"""What the meter needs of a store: four idempotent writes in a stated order, and the reads that rebuild its state.
+
+Every write takes rows that are a pure function of the log, so writing the same rows again changes nothing: a caller
+whose write failed, or who does not know whether it failed, writes again or starts over from the log.
+The order within a flush is the caller's (see agents/commit.py): ledger, dead letters, totals, checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class EpochParameters:
+    """What every row of an epoch depends on, pinned when the epoch starts: to change one, start a new epoch."""
+
+    topic_epoch: int
+    topic: str
+    partitions: int
+    window_seconds: int
+    dedup_horizon_seconds: int
+    future_skew_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookDigest:
+    """A price book or rule book as it was when first used; another content under the same version is refused."""
+
+    kind: str  # "prices" | "rules"
+    version: str
+    effective_from: datetime
+    digest: str  # sha256 of `content`, hexadecimal
+    content: str  # the whole file
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillGrant:
+    """Permission for events older than the dedup horizon, given by a person for a reason."""
+
+    grant_id: str
+    source: str  # the events' CloudEvents source it covers
+    event_time_from: datetime  # [from, to)
+    event_time_to: datetime
+    valid_from: datetime  # judged against the record's timestamp, [from, to)
+    valid_to: datetime
+    granted_by: str
+    reason: str
+
+
+class Sink(Protocol):
+    """A store of billable rows. Raises `SinkTransientError` (try again) or `SinkTerminalError` (stop), nothing else."""
+
+    async def write_ledger(self, rows: pa.Table) -> None:
+        """Store `tables.LEDGER` rows, sorted by (builder, tenant, window_start, place)."""
+
+    async def write_dead_letters(self, rows: pa.Table) -> None:
+        """Store `tables.DEAD_LETTERS` rows."""
+
+    async def write_totals(self, rows: pa.Table) -> None:
+        """Store `tables.TOTALS` rows: absolute sums; of equal keys the greatest `last_offset` is the truth."""
+
+    async def write_checkpoints(self, rows: pa.Table) -> None:
+        """Store `tables.CHECKPOINTS` rows; of one partition the greatest `next_offset` is the truth."""
+
+    async def read_checkpoints(self, topic_epoch: int, partitions: Collection[int]) -> pl.DataFrame:
+        """The newest checkpoint of each partition that has one: columns of `tables.CHECKPOINTS`."""
+
+    async def read_identities(
+        self, topic_epoch: int, partitions: Collection[int], since: datetime
+    ) -> np.ndarray:
+        """(n, 2) uint64 identities of ledger rows of these partitions, and of every earlier epoch, with
+        event_time >= since. Order and repetition do not matter: it fills a membership filter."""
+
+    async def find_identities(
+        self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray
+    ) -> pl.DataFrame:
+        """Ledger rows of these partitions (or of an earlier epoch) with one of `identities` ((n, 2) uint64).
+
+        Columns identity_high, identity_low, payload_hash (UInt64), topic_epoch, source_partition, source_offset,
+        batch_index. The same row may stand there more than once (unmerged replays)."""
+
+    async def find_rows(
+        self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray
+    ) -> pl.DataFrame:
+        """Whole ledger rows, once per place: those with one of `identities`, and those targeting one of them.
+
+        Columns of `tables.LEDGER`, tags as String, `usage` as List(Struct{key, value})."""
+
+    async def read_totals(
+        self, topic_epoch: int, windows: Mapping[int, Collection[datetime]]
+    ) -> pl.DataFrame:
+        """The newest total of every key in the given windows (partition -> window starts), columns of
+        `tables.TOTALS`, tags as String, `usage` as List(Struct{key, value})."""
+
+    async def pin_epoch(self, parameters: EpochParameters) -> EpochParameters:
+        """Record the epoch's parameters if it has none yet; answer what is recorded."""
+
+    async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
+        """Record the versions not yet known; answer every recorded version of the kinds given."""
+
+    async def read_backfill_grants(self) -> list[BackfillGrant]:
+        """Every grant ever made."""
+
+    async def close(self) -> None:
+        """Release connections."""
