@@ -1,0 +1,3 @@
+"""What runs the pipeline: the embedded stack, and containers."""
+
+__distribution__ = "tollstream"

@@ -1,0 +1,3 @@
+"""What publishes usage events to Kafka."""
+
+__distribution__ = "tollstream"

@@ -1,0 +1,3 @@
+"""The command line and its settings."""
+
+__distribution__ = "tollstream"

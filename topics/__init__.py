@@ -1,0 +1,3 @@
+"""The contract of usage events: types, encodings, meters and topics."""
+
+__distribution__ = "tollstream"
