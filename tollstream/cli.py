@@ -1,0 +1,149 @@
+"""The command line `tollstream`: verbs are loaded when asked for, and a user's mistake is one sentence.
+
+Exit codes  0 done; 1 the verb ran and its answer is no (a check failed); 2 a mistake that the sentence says how to
+            mend; 130 interrupted. Anything else is a bug, and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from tollstream.errors import UserError
+from tollstream.shadowing import refuse_shadowed_packages
+
+# In the order in which somebody meets them; `tollstream.commands.<verb>:command`, hyphens as underscores.
+VERBS: dict[str, str] = {
+    "demo": "A day's traffic end to end, with a worker killed on the way, checked to the last digit.",
+    "up": "Start the embedded Kafka and ClickHouse.",
+    "worker": "Decode, admit, rate and store usage events.",
+    "emit": "Publish usage events from a JSONL file.",
+    "topics": "Create and check the Kafka topics.",
+    "schema": "Create and check the ClickHouse tables and views.",
+    "rate": "Rate a JSONL file offline: what would this cost?",
+    "reconcile": "Compare log, ledger and totals to the last digit.",
+    "doctor": "Check this machine and these settings.",
+}
+DEBUG_VARIABLE = "TOLLSTREAM_DEBUG"
+CONFIG_VARIABLE = "TOLLSTREAM_CONFIG"
+
+
+class LazyVerbs(click.Group):
+    """A group that imports a verb's module only when the verb is run or its help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [verb for verb in VERBS if importlib.util.find_spec(_module(verb)) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(_module(cmd_name)).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{_module(cmd_name)}.command is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing any: `--help` answers at once."""
+        rows = [(verb, VERBS[verb]) for verb in self.list_commands(ctx)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def _module(verb: str) -> str:
+    return f"tollstream.commands.{verb.replace('-', '_')}"
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("tollstream")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "unreleased"
+
+
+@click.group(
+    cls=LazyVerbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tollstream demo --keep",
+)
+@click.version_option(_version(), prog_name="tollstream")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    help=f"Settings file; default: tollstream.toml in the current folder, or {CONFIG_VARIABLE}.",
+)
+def cli(config: str | None) -> None:
+    """Raw inference events in, exact money out."""
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = os.path.abspath(config)  # noqa: PTH100  workers started from here read it too
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; answers the exit code."""
+    try:
+        refuse_shadowed_packages()
+        outcome = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.Abort:
+        return _say("Interrupted.", 130)
+    except KeyboardInterrupt:
+        return _say("Interrupted.", 130)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except Exception as error:
+        sentence = operator_sentence(error)
+        if sentence is None:
+            raise
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        return _say(sentence, 2)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def operator_sentence(error: BaseException) -> str | None:
+    """What to tell the person at the terminal, or None where only a traceback helps (a bug of ours)."""
+    if isinstance(error, BaseExceptionGroup):
+        sentences = [operator_sentence(each) for each in error.exceptions]
+        return " ".join(dict.fromkeys(filter(None, sentences))) if all(sentences) else None
+    message = getattr(error, "operator_message", None)
+    if message is not None:
+        return str(message() if callable(message) else message)
+    if isinstance(error, (UserError, *_known_errors())):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return None
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """Errors of other packages whose message is written for an operator; only of modules already imported."""
+    found: list[type[Exception]] = []
+    for module, names in KNOWN_ERRORS.items():
+        loaded = sys.modules.get(module)
+        found.extend(getattr(loaded, name) for name in names if hasattr(loaded, name))
+    return tuple(found)
+
+
+KNOWN_ERRORS: dict[str, tuple[str, ...]] = {
+    "billing.errors": ("BillingError",),
+    "deploy.embedded.errors": ("StackError",),
+    "sinks.errors": ("SinkTerminalError", "SinkTransientError"),
+    "topics.errors": ("TopicError", "CatalogueError"),
+}
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"tollstream: {sentence}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
