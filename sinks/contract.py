@@ -16,6 +16,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from sinks.reconciliation import Accounts, Residual
+
 
 @dataclass(frozen=True, slots=True)
 class EpochParameters:
@@ -72,9 +74,7 @@ class Sink(Protocol):
     async def read_checkpoints(self, topic_epoch: int, partitions: Collection[int]) -> pl.DataFrame:
         """The newest checkpoint of each partition that has one: columns of `tables.CHECKPOINTS`."""
 
-    async def read_identities(
-        self, topic_epoch: int, partitions: Collection[int], since: datetime
-    ) -> np.ndarray:
+    async def read_identities(self, topic_epoch: int, partitions: Collection[int], since: datetime) -> np.ndarray:
         """(n, 2) uint64 identities of ledger rows of these partitions, and of every earlier epoch, with
         event_time >= since. Order and repetition do not matter: it fills a membership filter."""
 
@@ -86,16 +86,12 @@ class Sink(Protocol):
         Columns identity_high, identity_low, payload_hash (UInt64), topic_epoch, source_partition, source_offset,
         batch_index. The same row may stand there more than once (unmerged replays)."""
 
-    async def find_rows(
-        self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray
-    ) -> pl.DataFrame:
+    async def find_rows(self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray) -> pl.DataFrame:
         """Whole ledger rows, once per place: those with one of `identities`, and those targeting one of them.
 
         Columns of `tables.LEDGER`, tags as String, `usage` as List(Struct{key, value})."""
 
-    async def read_totals(
-        self, topic_epoch: int, windows: Mapping[int, Collection[datetime]]
-    ) -> pl.DataFrame:
+    async def read_totals(self, topic_epoch: int, windows: Mapping[int, Collection[datetime]]) -> pl.DataFrame:
         """The newest total of every key in the given windows (partition -> window starts), columns of
         `tables.TOTALS`, tags as String, `usage` as List(Struct{key, value})."""
 
@@ -107,6 +103,20 @@ class Sink(Protocol):
 
     async def read_backfill_grants(self) -> list[BackfillGrant]:
         """Every grant ever made."""
+
+    async def write_backfill_grant(self, grant: BackfillGrant) -> None:
+        """Record a grant for ever; the first one of an id stands. Callers use `sinks.grants`, which judges it."""
+
+    async def reconcile(
+        self, topic_epoch: int, partitions: Collection[int], window_start_from: datetime | None = None
+    ) -> Residual:
+        """How far ledger and totals of these partitions are apart, over windows starting at or after the time given.
+
+        Cheap enough for a worker to ask after a flush. Rows of a flush under way are no difference (see
+        `sinks.reconciliation`)."""
+
+    async def read_accounts(self) -> Accounts:
+        """The figures of the whole store, for `sinks.reconciliation.findings`; reads every row of the ledger."""
 
     async def close(self) -> None:
         """Release connections."""

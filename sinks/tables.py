@@ -69,7 +69,18 @@ LEDGER = pa.schema(
 )
 
 # What a window total is kept by, below (topic_epoch, source_partition): the key of `usage_totals`.
-TOTALS_KEY = ("builder", "tenant", "window_start", "workspace", "feature", "provider", "model", "mode", "rule_id", "currency")
+TOTALS_KEY = (
+    "builder",
+    "tenant",
+    "window_start",
+    "workspace",
+    "feature",
+    "provider",
+    "model",
+    "mode",
+    "rule_id",
+    "currency",
+)
 
 TOTALS = pa.schema(
     [
