@@ -32,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@"$(PYTHON)" -m venv $(VENV) || { \
 	  echo "This Python has no working venv module (Debian and Ubuntu: install python3-venv)." >&2; exit 1; }
 	@$(RUN) pip install --disable-pip-version-check --require-hashes --requirement requirements.lock \
-	  | sed -u -nE 's/^Collecting ([^ ]+).*/  \1/p; /^(Installing|Successfully|ERROR)/p'
+	  | sed -u -nE 's/^Collecting ([^ ]+).*/  \1/p; /^(Installing|ERROR)/s/(Installing collected packages).*/\1 …/p'
 	@$(RUN) pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     @classmethod
     def _divides_a_day(cls, seconds: int) -> int:
         if 86_400 % seconds:
-            raise ValueError(f"windows are UTC-aligned: {seconds} does not divide a day (86400); 3600 does")
+            raise ValueError(f"windows are UTC-aligned: {seconds} does not divide a day (86400)")
         return seconds
 
     @field_validator("kafka_bootstrap_servers")
