@@ -12,6 +12,8 @@ STAMP := $(VENV)/.complete
 PYTEST := $(RUN) pytest
 ARGS ?=
 SEED ?=
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # The parts of the suite that own the machine while they run: real processes, killed and restarted.
 SERIAL := integration or chaos or packaging or docker
 
@@ -102,9 +104,9 @@ settings: $(STAMP)  ## write docs/settings.md again
 	@$(RUN) tollstream.settings_page > docs/settings.md
 
 .PHONY: lock
-lock: $(STAMP)  ## resolve requirements.lock again (LOCK_ARGS="--upgrade" for newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock $(LOCK_ARGS)
+lock: $(STAMP)  ## resolve both lock files again (LOCK_ARGS="--upgrade" for newer versions)
+	@$(COMPILE) --extra dev --output-file requirements.lock $(LOCK_ARGS)
+	@$(COMPILE) --extra build --constraint requirements.lock --output-file deploy/docker/requirements.lock
 
 .PHONY: clean
 clean:  ## remove .venv, caches and builds; data folders stay

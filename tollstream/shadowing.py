@@ -39,10 +39,10 @@ def _shadowed(name: str, home: Path) -> str | None:
             return None
     others = [other for other in importlib.metadata.packages_distributions().get(name, []) if other != DISTRIBUTION]
     owner = f"the distribution {' and '.join(others)}" if others else "no installed distribution"
-    cure = f"uninstall {others[0]}, or install" if others else "move that folder off Python's path, or install"
+    cure = f"uninstall {others[0]} and install tollstream again" if others else "move that folder off Python's path"
     return (
         f"Python imports `{name}` from {found}, which belongs to {owner}, not to tollstream: "
-        f"{cure} tollstream in an environment of its own."
+        f"{cure}, or give tollstream an environment of its own."
     )
 
 
