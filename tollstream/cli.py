@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import click
 
-from tollstream.errors import UserError
+from tollstream.errors import operator_sentence
 from tollstream.shadowing import refuse_shadowed_packages
 
 # In the order in which somebody meets them; `tollstream.commands.<verb>:command`, hyphens as underscores.
@@ -105,39 +105,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _say(sentence, 2)
     return outcome if isinstance(outcome, int) else 0
-
-
-def operator_sentence(error: BaseException) -> str | None:
-    """What to tell the person at the terminal, or None where only a traceback helps (a bug of ours)."""
-    if isinstance(error, BaseExceptionGroup):
-        sentences = [operator_sentence(each) for each in error.exceptions]
-        return " ".join(dict.fromkeys(filter(None, sentences))) if all(sentences) else None
-    message = getattr(error, "operator_message", None)
-    if message is not None:
-        return str(message() if callable(message) else message)
-    if isinstance(error, (UserError, *_known_errors())):
-        return str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
-    return None
-
-
-def _known_errors() -> tuple[type[Exception], ...]:
-    """Errors of other packages whose message is written for an operator; only of modules already imported."""
-    found: list[type[Exception]] = []
-    for module, names in KNOWN_ERRORS.items():
-        loaded = sys.modules.get(module)
-        found.extend(getattr(loaded, name) for name in names if hasattr(loaded, name))
-    return tuple(found)
-
-
-KNOWN_ERRORS: dict[str, tuple[str, ...]] = {
-    "billing.errors": ("BillingError",),
-    "deploy.embedded.errors": ("StackError",),
-    "sinks.errors": ("SinkTerminalError", "SinkTransientError"),
-    "topics.errors": ("TopicError", "CatalogueError"),
-}
 
 
 def _say(sentence: str, code: int) -> int:

@@ -1,0 +1,1 @@
+"""What `tollstream doctor` looks at: each check answers findings, none raises, none changes anything."""
