@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
+from sinks.errors import GrantRefusedError
 from tollstream import cli
 from tollstream.errors import UserError
 
+GRANT = "Backfill grant 'g1' is refused: no reason. Nothing was recorded."
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +38,7 @@ class OperatorError(Exception):
     ("error", "sentence", "code"),
     [
         (UserError("Give a file."), "tollstream: Give a file.\n", 2),
+        (GrantRefusedError(grant_id="g1", detail="no reason"), "tollstream: " + GRANT + "\n", 2),
         (OperatorError("internal words"), "tollstream: The broker is away: start it.\n", 2),
         (FileNotFoundError(2, "No such file", "p.toml"), "tollstream: p.toml: No such file\n", 2),
         (ExceptionGroup("two", [UserError("One."), UserError("Two.")]), "tollstream: One. Two.\n", 2),
