@@ -47,6 +47,12 @@ def empty_frame(schema: pa.Schema) -> pl.DataFrame:
 
 def to_frame(rows: pa.Table, schema: pa.Schema) -> pl.DataFrame:
     """Arrow rows in any encoding of `schema` (plain or dictionary, lists for maps) as the frame described above."""
+    for index, field in enumerate(schema):
+        if pt.is_timestamp(field.type) and pt.is_integer(rows.schema.field(index).type):
+            # ClickHouse sends its DateTime as bare seconds.
+            rows = rows.set_column(
+                index, field.name, rows.column(index).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
+            )
     frame = pl.from_arrow(rows)
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows the declared DataFrame | Series
     return frame.cast(frame_schema(schema))  # type: ignore[arg-type]

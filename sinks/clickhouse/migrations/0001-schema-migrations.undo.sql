@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.schema_migrations ${on_cluster} SYNC

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.usage_ledger ${on_cluster} SYNC

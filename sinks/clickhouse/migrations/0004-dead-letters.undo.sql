@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.dead_letters ${on_cluster} SYNC

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.checkpoints ${on_cluster} SYNC

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.topic_epochs ${on_cluster} SYNC

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.books ${on_cluster} SYNC

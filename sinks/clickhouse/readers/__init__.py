@@ -1,0 +1,1 @@
+"""A file per question that is asked of ClickHouse."""

@@ -1,0 +1,85 @@
+"""The contract, on ClickHouse: each method hands its question to the writer or a reader, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.configuration import ClickHouseConfiguration
+from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals
+from sinks.clickhouse.readers import identities as ledger
+from sinks.clickhouse.writer import write_rows
+from sinks.contract import BackfillGrant, BookDigest, EpochParameters
+from sinks.reconciliation import Accounts, Residual
+
+
+class ClickHouseSink:
+    """See `sinks.contract.Sink`. One per process; `connect` makes it, `close` releases it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, configuration: ClickHouseConfiguration) -> ClickHouseSink:
+        """A sink whose schema is there already (`tollstream schema migrate`); `SinkError` when nobody answers."""
+        return cls(await asyncio.to_thread(Client.connect, configuration))
+
+    async def write_ledger(self, rows: pa.Table) -> None:
+        await self._client.run(write_rows, self._client, "usage_ledger", rows)
+
+    async def write_dead_letters(self, rows: pa.Table) -> None:
+        await self._client.run(write_rows, self._client, "dead_letters", rows)
+
+    async def write_totals(self, rows: pa.Table) -> None:
+        await self._client.run(write_rows, self._client, "usage_totals", rows)
+
+    async def write_checkpoints(self, rows: pa.Table) -> None:
+        await self._client.run(write_rows, self._client, "checkpoints", rows)
+
+    async def read_checkpoints(self, topic_epoch: int, partitions: Collection[int]) -> pl.DataFrame:
+        return await self._client.run(checkpoints.read_checkpoints, self._client, topic_epoch, partitions)
+
+    async def read_identities(self, topic_epoch: int, partitions: Collection[int], since: datetime) -> np.ndarray:
+        return await self._client.run(ledger.read_identities, self._client, topic_epoch, partitions, since)
+
+    async def find_identities(
+        self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray
+    ) -> pl.DataFrame:
+        return await self._client.run(ledger.find_identities, self._client, topic_epoch, partitions, identities)
+
+    async def find_rows(self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray) -> pl.DataFrame:
+        return await self._client.run(ledger.find_rows, self._client, topic_epoch, partitions, identities)
+
+    async def read_totals(self, topic_epoch: int, windows: Mapping[int, Collection[datetime]]) -> pl.DataFrame:
+        return await self._client.run(totals.read_totals, self._client, topic_epoch, windows)
+
+    async def pin_epoch(self, parameters: EpochParameters) -> EpochParameters:
+        return await self._client.run(pins.pin_epoch, self._client, parameters)
+
+    async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
+        return await self._client.run(pins.pin_books, self._client, books)
+
+    async def read_backfill_grants(self) -> list[BackfillGrant]:
+        return await self._client.run(pins.read_backfill_grants, self._client)
+
+    async def write_backfill_grant(self, grant: BackfillGrant) -> None:
+        await self._client.run(pins.write_backfill_grant, self._client, grant)
+
+    async def reconcile(
+        self, topic_epoch: int, partitions: Collection[int], window_start_from: datetime | None = None
+    ) -> Residual:
+        return await self._client.run(
+            reconciliation.reconcile, self._client, topic_epoch, partitions, window_start_from
+        )
+
+    async def read_accounts(self) -> Accounts:
+        return await self._client.run(reconciliation.read_accounts, self._client)
+
+    async def close(self) -> None:
+        self._client.close()
