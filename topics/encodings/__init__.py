@@ -1,0 +1,1 @@
+"""The three forms of an event on Kafka: structured JSON, binary mode, columnar batch."""
