@@ -87,7 +87,7 @@ def draw_requests(count: int = REQUESTS, seed: int = 0) -> list[Request]:
     """`count` requests over the trace's span, seeded. Raises ValueError when count is not positive."""
     if count <= 0:
         raise ValueError(f"the number of requests is at least 1, not {count}")
-    random_source = random.Random(f"requests {seed}")  # noqa: S311: a demonstration, not a secret
+    random_source = random.Random(f"requests {seed}")
     columns = zip(
         _arrivals(count, random_source),
         _stratified(CONTEXT_TOKENS, count, random_source),

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tollstream.errors import UserError
+
 HEADER = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
 TOKENS_MAX = 10**9  # far beyond any model's context: a larger number is a broken row
 _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})(?:\.(\d{1,7}))?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class TraceError(ValueError):
+class TraceError(UserError):
     """The file is not a readable trace; the text says where and what was expected."""
 
 
