@@ -234,10 +234,10 @@ class Pump:
     async def _gather(self) -> tuple[int, list[RawRecord]]:
         """Chunks for one block; none at all when closing and nothing is left."""
         async with self._changed:
+            await self._linger()
             while not self._waiting and not self._closing:
                 await self._changed.wait()
-                if self._waiting:
-                    await self._linger()  # may end with nothing, when partitions are revoked meanwhile
+                await self._linger()  # may end with nothing, when partitions are revoked meanwhile
             records: list[RawRecord] = []
             size = 0
             while self._waiting and (not records or self._fits(len(records), size, self._waiting[0])):
