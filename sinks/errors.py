@@ -103,3 +103,11 @@ class GrantRefusedError(SinkTerminalError):
     def __init__(self, *, grant_id: str, detail: str) -> None:
         self.grant_id, self.detail = grant_id, detail
         super().__init__(f"Backfill grant {grant_id!r} is refused: {detail}. Nothing was recorded.")
+
+
+class StoreConfigurationError(SinkTerminalError):
+    """A setting of the store that cannot be right, found before anything is sent."""
+
+    def __init__(self, *, setting: str, value: str, detail: str) -> None:
+        self.setting, self.value, self.detail = setting, value, detail
+        super().__init__(f"{setting} = {value!r}: {detail}.")

@@ -8,6 +8,7 @@ Errors  `SinkError` subclasses only, see `sinks.clickhouse.errors`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -38,6 +39,8 @@ WRITE_SETTINGS: Mapping[str, str] = {
 CLUSTER_READ_SETTINGS: Mapping[str, str] = {"select_sequential_consistency": "1"}
 CLUSTER_WRITE_SETTINGS: Mapping[str, str] = {"insert_quorum": "auto"}
 CHUNK_BYTES = 1 << 20
+# The library warns of every error that it then raises; ours say more. Whoever sets up logging still sees the warnings.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 THREADS = 4
 
 

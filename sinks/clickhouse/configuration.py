@@ -1,4 +1,7 @@
-"""Where ClickHouse is and how to talk to it."""
+"""Where ClickHouse is and how to talk to it.
+
+Errors  `StoreConfigurationError` names the setting and shows a value that is right.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from sinks.errors import StoreConfigurationError
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class ClickHouseConfiguration:
-    """ValueError when a value cannot be right; the message names the setting and an example."""
+    """What a client of ClickHouse needs to know, checked when it is made."""
 
     url: str  # http://host:port or https://host:port
     database: str = "tollstream"
@@ -23,15 +28,23 @@ class ClickHouseConfiguration:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"clickhouse_url {self.url!r} is not a URL such as http://127.0.0.1:18123")
         if parts.username or parts.password:
-            raise ValueError("clickhouse_url holds credentials; they are settings of their own (username, password)")
-        for setting, name in (("clickhouse_database", self.database), ("cluster", self.cluster or "_")):
+            raise StoreConfigurationError(
+                setting="clickhouse_url",
+                value=f"{parts.scheme}://…@{parts.hostname}",
+                detail="credentials are settings of their own: clickhouse_username and clickhouse_password",
+            )
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise StoreConfigurationError(
+                setting="clickhouse_url", value=self.url, detail="not a URL such as http://127.0.0.1:18123"
+            )
+        for setting, name in (("clickhouse_database", self.database), ("clickhouse_cluster", self.cluster or "_")):
             if not _NAME.fullmatch(name):  # It goes into SQL text: a name, nothing else.
-                raise ValueError(f"{setting} {name!r} is not a plain name such as tollstream")
+                raise StoreConfigurationError(setting=setting, value=name, detail="not a plain name such as tollstream")
         if self.timeout_seconds <= 0:
-            raise ValueError(f"timeout_seconds {self.timeout_seconds} is not positive")
+            raise StoreConfigurationError(
+                setting="timeout_seconds", value=str(self.timeout_seconds), detail="not positive; 30 is usual"
+            )
 
     @property
     def host(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clickhouse_connect.driver.exceptions import Error as DriverError
-from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from sinks.clickhouse.configuration import ClickHouseConfiguration
 from sinks.errors import (
@@ -68,7 +68,9 @@ def classify(error: Exception, configuration: ClickHouseConfiguration, doing: st
     if isinstance(error, SinkError):
         return error
     causes = list(_chain(error))
-    if any(isinstance(cause, (ReadTimeoutError, ConnectTimeoutError, TimeoutError)) for cause in causes):
+    # urllib3 counts a refused connection among the timeouts; it is none.
+    refused = any(isinstance(cause, NewConnectionError) for cause in causes)
+    if not refused and any(isinstance(cause, (ReadTimeoutError, ConnectTimeoutError, TimeoutError)) for cause in causes):
         return StoreTimeoutError(url=configuration.url, doing=doing, seconds=configuration.timeout_seconds)
     code = error.code if isinstance(error, DriverError) else None
     if code is None:
