@@ -1,7 +1,7 @@
 """The contract: what a usage event, a void and an adjustment are, field by field.
 
-Shapes  Frozen models. On the wire the same fields stand in a CloudEvents 1.0 envelope (`ENVELOPE_FIELDS`) and its `data`
-        (all others); see topics/encodings/. `docs/schemas/` is exported from here.
+Shapes  Frozen models. On the wire the same fields stand in a CloudEvents 1.0 envelope (`ENVELOPE_FIELDS`) and its
+        `data` (all others); see topics/encodings/. `docs/schemas/` is exported from here.
 Units   quantities in the meter's own unit, at most 6 decimals; amounts in the price book's currency, at most 12.
 Errors  pydantic's ValidationError; where a value is refused, the error's type is a `Reason`.
 Change  additive only inside v1: a new field is optional, a field never changes its meaning.
@@ -213,7 +213,7 @@ class Event(BaseModel):
     TYPE: ClassVar[str]
 
     id: RequiredText = Field(description="Identifies the event together with `source`, for ever; 1 to 256 bytes.")
-    source: RequiredText = Field(description="Who published it, a URI reference such as `gateway/eu-1`; 1 to 256 bytes.")
+    source: RequiredText = Field(description="Who published it, a URI reference such as `gateway/eu-1`; to 256 bytes.")
     time: Moment = Field(description="When the usage happened: RFC 3339 with offset, microseconds count.")
     traceparent: Traceparent = Field("", description="W3C trace context, carried along; malformed counts as absent.")
     builder: Address = Field(description="Whose app it is; 1 to 256 bytes, no slash.")
@@ -261,7 +261,7 @@ class UsageEvent(Event):
         UsageSource.PROVIDER, description="Who counted the usage."
     )
     usage: Usage = Field(
-        description="Meter to quantity in the meter's unit: 0 to 10^12, at most 6 decimals, as number or decimal string."
+        description="Meter to quantity in the meter's unit: 0 to 10^12, at most 6 decimals, number or decimal string."
     )
 
 

@@ -1,8 +1,8 @@
 """Who an event is, for ever: a 128-bit hash of the pair (source, id).
 
 The pair is encoded as two netstrings (`length:bytes,`) before it is hashed. Joining the two with a separator would make
-source "a-b" with id "c" the same event as source "a" with id "b-c". blake2b, because a client may choose its ids: with a
-hash that can be steered, it could make two of its requests one.
+source "a-b" with id "c" the same event as source "a" with id "b-c". blake2b, because a client may choose its ids: with
+a hash that can be steered, it could make two of its requests one.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from topics.errors import CatalogueError
 from topics.events import METER_NAME
 
 BUILT_IN = Path(__file__).with_name("meters.toml")
-METERS_MAX = 1024
+METERS_MAX = 256  # a block has a column for every meter that occurs in it
 _ENTRY_KEYS = ("unit", "label", "kind")
 
 
@@ -69,7 +69,9 @@ def load_catalogue(path: Path | None = None) -> MeterCatalogue:
             )
         meters[name] = meter
     if len(meters) > METERS_MAX:
-        raise CatalogueError(f"{path}: {len(meters)} meters are more than {METERS_MAX}; use a tag for what varies freely")
+        raise CatalogueError(
+            f"{path}: {len(meters)} meters are more than {METERS_MAX}; use a tag for what varies freely"
+        )
     return MeterCatalogue(meters)
 
 

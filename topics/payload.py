@@ -2,7 +2,7 @@
 
 Covered  kind, time, every tag, every quantity, and a void's or adjustment's target, note and amounts. Not covered: id
          (that is identity) and traceparent (a retry may have another).
-Form     mix(mix(tags + K1 * time) + content), all modulo 2^64. `tags` is blake2b of the kind and the tags as netstrings.
+Form     mix(mix(tags + K1 * time) + content), all modulo 2^64. `tags` is blake2b of kind and tags as netstrings.
          `content` is, for usage, the sum over meters of mix(blake2b(meter) + K2 * millionths), which does not depend on
          their order; for the others blake2b of the canonical text as netstrings.
 Why      Computed as columns it costs 0.1 µs an event, a hash of a text built per event 1.5. It only has to notice
@@ -58,7 +58,8 @@ def payload_hash(event: AnyEvent) -> int:
 
 def payload_hashes(tags: np.ndarray, times: np.ndarray, content: np.ndarray) -> np.ndarray:
     """(n,) uint64 from the tags' digests (uint64), times (int64 microseconds) and contents (uint64)."""
-    return _mix_columns(_mix_columns(tags + np.uint64(_K1) * times.astype(np.uint64)) + content)
+    mixed: np.ndarray = _mix_columns(_mix_columns(tags + np.uint64(_K1) * times.astype(np.uint64)) + content)
+    return mixed
 
 
 def usage_contents(quantities: Iterable[tuple[str, np.ndarray]], height: int) -> np.ndarray:
@@ -119,4 +120,5 @@ def _mix(word: int) -> int:
 def _mix_columns(word: np.ndarray) -> np.ndarray:
     word = (word ^ (word >> np.uint64(30))) * np.uint64(_M1)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(_M2)
-    return word ^ (word >> np.uint64(31))
+    mixed: np.ndarray = word ^ (word >> np.uint64(31))
+    return mixed

@@ -16,7 +16,7 @@ _SHOWN_INTEGER_MAX = 10**40
 
 def problem(reason: Reason, sentence: str) -> PydanticCustomError:
     """A pydantic error of this reason; `sentence` continues the field's name ("data.tenant is empty: …")."""
-    return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})  # type: ignore[arg-type]
+    return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})
 
 
 def shown(value: object) -> str:

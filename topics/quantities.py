@@ -16,6 +16,7 @@ from topics.problems import problem, shown
 from topics.reasons import Reason
 
 QUANTITY_DECIMALS = 6
+QUANTITY_UNIT = 1_000_000
 QUANTITY_INTEGER_DIGITS_MAX = 12  # up to 10**12 itself
 AMOUNT_DECIMALS = 12
 AMOUNT_INTEGER_DIGITS_MAX = 15
@@ -42,11 +43,8 @@ def quantity_millionths(value: object) -> int:
             raise problem(Reason.QUANTITY_NEGATIVE, f"is {shown(value)}, below 0: publish a void to take usage back")
         if value > 10**QUANTITY_INTEGER_DIGITS_MAX:
             raise _too_large(value, QUANTITY_INTEGER_DIGITS_MAX)
-        return value * 10**QUANTITY_DECIMALS
-    scaled = scaled_integer(value, QUANTITY_DECIMALS, QUANTITY_INTEGER_DIGITS_MAX)
-    if scaled < 0:
-        raise AssertionError("scaled_integer refuses negative values unless signed")
-    return scaled
+        return value * QUANTITY_UNIT
+    return scaled_integer(value, QUANTITY_DECIMALS, QUANTITY_INTEGER_DIGITS_MAX)
 
 
 def amount(value: object) -> Decimal:
@@ -54,7 +52,7 @@ def amount(value: object) -> Decimal:
     if not isinstance(value, (str, Decimal)):
         raise problem(
             Reason.WRONG_FIELD_TYPE,
-            f"is {shown(value)}: write money as a string such as \"-0.25\", so that nobody reads it as a float",
+            f'is {shown(value)}: write money as a string such as "-0.25", so that nobody reads it as a float',
         )
     scaled = scaled_integer(value, AMOUNT_DECIMALS, AMOUNT_INTEGER_DIGITS_MAX, signed=True)
     return Decimal(scaled).scaleb(-AMOUNT_DECIMALS)
@@ -62,7 +60,7 @@ def amount(value: object) -> Decimal:
 
 def quantity_decimal(millionths: int) -> Decimal:
     """Millionths as a Decimal in units, without trailing zeros."""
-    whole, rest = divmod(millionths, 10**QUANTITY_DECIMALS)
+    whole, rest = divmod(millionths, QUANTITY_UNIT)
     return Decimal(millionths).scaleb(-QUANTITY_DECIMALS).normalize() if rest else Decimal(whole)
 
 
@@ -97,9 +95,10 @@ def scaled_integer(value: object, decimals: int, integer_digits_max: int, *, sig
         raise _too_large(value, integer_digits_max)
     if exponent < -decimals:
         raise problem(
-            Reason.QUANTITY_TOO_PRECISE, f"is {shown(value)}: at most {decimals} decimals are billed, round before sending"
+            Reason.QUANTITY_TOO_PRECISE,
+            f"is {shown(value)}: at most {decimals} decimals are billed, round before sending",
         )
-    scaled = int(significant) * 10 ** (exponent + decimals)
+    scaled = int(significant + "0" * (exponent + decimals))
     return -scaled if sign else scaled
 
 

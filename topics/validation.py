@@ -70,12 +70,13 @@ def _model(envelope: Mapping[str, Any]) -> Any:
         raise EventRefusedError(
             Reason.NOT_CLOUDEVENTS,
             f"specversion is {shown(specversion) if specversion is not None else 'missing'}: "
-            f'send a CloudEvents {SPECVERSION} envelope',
+            f"send a CloudEvents {SPECVERSION} envelope",
         )
     name = envelope.get("type")
     if not isinstance(name, str):
         raise EventRefusedError(
-            Reason.NOT_CLOUDEVENTS, f"type is {'missing' if name is None else shown(name)}: every CloudEvent names its type"
+            Reason.NOT_CLOUDEVENTS,
+            f"type is {'missing' if name is None else shown(name)}: every CloudEvent names its type",
         )
     model = EVENT_TYPES.get(name)
     if model is None:
@@ -117,27 +118,23 @@ def _address_problems(envelope: Mapping[str, Any], data: Mapping[str, Any], plac
         return problems
     own = f"{builder}/{tenant}"
     if subject != own:
-        return [(Reason.SUBJECT_MISMATCH, f"subject is {shown(subject)}, builder/tenant is {shown(own)}: make them equal")]
-    if place is None:
-        return []
-    key = own.encode("utf-8", "surrogatepass")
+        detail = f"subject is {shown(subject)}, builder/tenant is {shown(own)}: make them equal"
+        return [(Reason.SUBJECT_MISMATCH, detail)]
+    return _place_problems(own, place) if place is not None else []
+
+
+def _place_problems(subject: str, place: Place) -> list[Problem]:
+    key = subject.encode("utf-8", "surrogatepass")
     if place.key != key and (place.key_required or place.key is not None):
         found = "missing" if place.key is None else shown(place.key[:64])
-        return [
-            (
-                Reason.KEY_MISMATCH,
-                f"the Kafka key is {found}, the subject {shown(own)}: use the subject as key, a retry has to meet its original",
-            )
-        ]
+        detail = (
+            f"the Kafka key is {found}, the subject {shown(subject)}: make them equal, a retry has to meet its original"
+        )
+        return [(Reason.KEY_MISMATCH, detail)]
     home = partition_for(key, place.partitions)
     if place.partition != home:
-        return [
-            (
-                Reason.WRONG_PARTITION,
-                f"the record stands on partition {place.partition}, its key belongs on {home} of {place.partitions}: "
-                "use Kafka's default partitioner (murmur2)",
-            )
-        ]
+        detail = f"partition {place.partition} is not {home} of {place.partitions}, where the key belongs: use murmur2"
+        return [(Reason.WRONG_PARTITION, detail)]
     return []
 
 

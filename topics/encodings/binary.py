@@ -21,9 +21,7 @@ _encoder = msgspec.json.Encoder()
 def encode(event: AnyEvent) -> Message:
     """One record of one event."""
     attributes = ((CLOUDEVENTS_HEADER + name, value.encode()) for name, value in envelope_fields(event).items())
-    return Message(
-        _encoder.encode(data_fields(event)), ((CONTENT_TYPE, BINARY.encode()), *attributes), event.key
-    )
+    return Message(_encoder.encode(data_fields(event)), ((CONTENT_TYPE, BINARY.encode()), *attributes), event.key)
 
 
 def decode(

@@ -21,9 +21,8 @@ from topics.events import UsageEvent
 from topics.quantities import QUANTITY_DECIMALS
 
 HEADERS = ((CONTENT_TYPE, COLUMNAR.encode()),)
-_DEFAULTS = {
-    name: str(field.default) for name, field in UsageEvent.model_fields.items() if not field.is_required()
-}
+_DEFAULTS = {name: str(field.default) for name, field in UsageEvent.model_fields.items() if not field.is_required()}
+_METADATA = {TYPE_METADATA: UsageEvent.TYPE.encode()}
 _INDEX = pa.int16()
 _INDEX_MAX = 32_767
 
@@ -53,9 +52,7 @@ def encode_columns(table: pa.Table) -> Message:
             columns[name] = column
     batch = pa.RecordBatch.from_arrays(
         list(columns.values()),
-        schema=pa.schema(
-            [(name, column.type) for name, column in columns.items()], metadata={TYPE_METADATA: UsageEvent.TYPE.encode()}
-        ),
+        schema=pa.schema([(name, column.type) for name, column in columns.items()], metadata=_METADATA),
     )
     check_schema(batch.schema)
     return Message(write_stream(batch), HEADERS, _key(batch))

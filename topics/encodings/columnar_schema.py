@@ -7,8 +7,8 @@
     traceparent              utf8, optional
     usage.<meter>            int64 (whole units) or decimal128(38, 6); null means not used
 
-A tag is utf8, or a dictionary of utf8 with int8, int16 or int32 indices. The order of the columns is free. Anything else
-is refused by name: a column that is not understood may be one that changes the price.
+A tag is utf8, or a dictionary of utf8 with int8, int16 or int32 indices. The order of the columns is free. Anything
+else is refused by name: a column that is not understood may be one that changes the price.
 The schema's metadata may hold `type`, which is then checked like the type of an event.
 """
 
@@ -57,7 +57,9 @@ def _check_type(metadata: Mapping[bytes, bytes]) -> None:
         return
     reason = Reason.UNKNOWN_VERSION if given.startswith(b"ai.usage.v") else Reason.UNKNOWN_TYPE
     known = "voids and adjustments travel as JSON" if given.decode("latin-1") in EVENT_TYPES else "correct the type"
-    raise EventRefusedError(reason, f"the batch is of type {shown(given)}; only {UsageEvent.TYPE} comes in batches: {known}")
+    raise EventRefusedError(
+        reason, f"the batch is of type {shown(given)}; only {UsageEvent.TYPE} comes in batches: {known}"
+    )
 
 
 def _wanted(name: str) -> str | None:

@@ -50,7 +50,8 @@ def read_json(value: bytes) -> JsonDocument:
     except ValueError as error:
         where = getattr(error, "pos", 0)
         raise EventRefusedError(
-            Reason.NOT_JSON, f"the value is not JSON at character {where} ({shown(text[where : where + 20])}): send JSON"
+            Reason.NOT_JSON,
+            f"the value is not JSON at character {where} ({shown(text[where : where + 20])}): send JSON",
         ) from None
     return JsonDocument(content, len(not_finite))
 

@@ -30,7 +30,9 @@ def decode(value: bytes, *, meters: Container[str] | None = None, place: Place |
     document = read_json(value)
     envelope = document.content
     if not isinstance(envelope, Mapping):
-        raise EventRefusedError(Reason.NOT_CLOUDEVENTS, f"the value is {shown(envelope)}: send a CloudEvents JSON object")
+        raise EventRefusedError(
+            Reason.NOT_CLOUDEVENTS, f"the value is {shown(envelope)}: send a CloudEvents JSON object"
+        )
     data = envelope.get("data")
     refuse_not_finite(document, data)
     return validate_event(envelope, data, meters=meters, place=place)
@@ -41,4 +43,6 @@ def refuse_not_finite(document: JsonDocument, data: object) -> None:
     usage = data.get("usage") if isinstance(data, Mapping) else None
     excused = sum(map(is_not_finite, usage.values())) if isinstance(usage, Mapping) else 0
     if document.not_finite > excused:
-        raise EventRefusedError(Reason.NOT_JSON, "the value holds NaN or Infinity, which JSON does not have: send a number")
+        raise EventRefusedError(
+            Reason.NOT_JSON, "the value holds NaN or Infinity, which JSON does not have: send a number"
+        )
