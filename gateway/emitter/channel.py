@@ -63,7 +63,7 @@ class Channel:
         producer = await self._sound_producer()
         try:
             future: asyncio.Future[RecordMetadata] = await producer.send(
-                self._topic, value, key, partition=partition, headers=headers
+                self._topic, value, key, partition=partition, headers=list(headers)
             )
         except KafkaTimeoutError:
             raise
