@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     clickhouse_cluster: str = Field(
         "", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="Cluster that migrations run on; empty: one server."
     )
-    clickhouse_timeout_seconds: float = Field(
-        30.0, gt=0, le=600, description="How long ClickHouse may take to answer one request."
+    clickhouse_timeout_seconds: int = Field(
+        30, ge=1, le=600, description="How long ClickHouse may take to answer one request."
     )
     topic_epoch: int = Field(
         1, ge=1, le=65535, description="Which topic is read: epoch 1 is `usage.raw`, epoch n `usage.raw.n`."
