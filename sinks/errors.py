@@ -37,10 +37,10 @@ class StoreUnreachableError(SinkTransientError):
 class StoreTimeoutError(SinkTransientError):
     """The store did not answer in time: the request may or may not have been carried out."""
 
-    def __init__(self, *, url: str, doing: str, seconds: float) -> None:
+    def __init__(self, *, url: str, doing: str, seconds: int) -> None:
         self.url, self.doing, self.seconds = url, doing, seconds
         super().__init__(
-            f"The store at {url} did not answer within {seconds:g} s while {doing}. "
+            f"The store at {url} did not answer within {seconds} s while {doing}. "
             "Nothing is lost: look for a hung or overloaded server; the limit is timeout_seconds."
         )
 

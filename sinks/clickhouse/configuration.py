@@ -22,7 +22,7 @@ class ClickHouseConfiguration:
     database: str = "tollstream"
     username: str = "default"
     password: str = ""
-    timeout_seconds: float = 30.0  # to connect, and without an answer to a request that was sent
+    timeout_seconds: int = 30  # to connect, and without an answer to a request that was sent
     compress: bool | None = None  # inserts and answers on the wire; None: only when the server is elsewhere
     cluster: str = ""  # name of the cluster that migrations run on; "" is a single server
 
@@ -41,9 +41,9 @@ class ClickHouseConfiguration:
         for setting, name in (("clickhouse_database", self.database), ("clickhouse_cluster", self.cluster or "_")):
             if not _NAME.fullmatch(name):  # It goes into SQL text: a name, nothing else.
                 raise StoreConfigurationError(setting=setting, value=name, detail="not a plain name such as tollstream")
-        if self.timeout_seconds <= 0:
+        if self.timeout_seconds < 1:
             raise StoreConfigurationError(
-                setting="timeout_seconds", value=str(self.timeout_seconds), detail="not positive; 30 is usual"
+                setting="timeout_seconds", value=str(self.timeout_seconds), detail="not a whole second or more; 30 is usual"
             )
 
     @property
