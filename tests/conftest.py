@@ -1,10 +1,14 @@
-"""Marks by folder, so that a test is selected by where it stands."""
+"""Marks by folder, so that a test is selected by where it stands; fixtures that tests of several folders share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tests.support.stack import bootstrap_servers, clickhouse_url, stack
+
+__all__ = ("bootstrap_servers", "clickhouse_url", "stack")
 
 FOLDER_MARKS = ("simulation", "integration", "chaos", "packaging")
 
