@@ -1,4 +1,4 @@
-"""Marks by folder, so that a test is selected by where it stands; fixtures that tests of several folders share."""
+"""Marks by folder and by what a test asks for; fixtures that tests of several folders share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from tests.support.stack import bootstrap_servers, clickhouse_url, stack
 __all__ = ("bootstrap_servers", "clickhouse_url", "stack")
 
 FOLDER_MARKS = ("simulation", "integration", "chaos", "packaging")
+REAL_SERVERS = {"stack", "bootstrap_servers", "clickhouse_url"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test under tests/<folder>/ carries the mark of that name."""
+    """A test under tests/<folder>/ carries the mark of that name; one that asks for real servers is integration."""
     here = Path(__file__).parent
     for item in items:
+        if REAL_SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
         if here in item.path.parents:
             folder = item.path.relative_to(here).parts[0]
             if folder in FOLDER_MARKS:
