@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -32,8 +34,19 @@ def run_checks(checks: Sequence[tuple[str, Check]]) -> list[Finding]:
     findings: list[Finding] = []
     for name, check in checks:
         try:
-            findings.extend(check())
+            with _silence():
+                findings.extend(check())
         except Exception as error:  # the doctor has to come to its last line
             sentence = operator_sentence(error) or f"{type(error).__name__}: {error}"
             findings.append(Finding(name, "fail", sentence, "mend what the sentence names, then run this again"))
     return findings
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Clients also log what a check is about to say in its own words."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

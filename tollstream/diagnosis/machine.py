@@ -42,7 +42,9 @@ def packages() -> Sequence[Finding]:
 def disk(folder: Path) -> Sequence[Finding]:
     """Room for logs and tables, where the data folder would be."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return [_room("disk", shutil.disk_usage(existing).free, f"free at {existing}", fail=1 * GIB, warn=5 * GIB)]
+    return [
+        _room("disk", shutil.disk_usage(existing).free, f"free at {existing.resolve()}", fail=1 * GIB, warn=5 * GIB)
+    ]
 
 
 def memory() -> Sequence[Finding]:

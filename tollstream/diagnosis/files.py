@@ -1,0 +1,44 @@
+"""Can the settings, and the books and meters that they name, be used?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tollstream.diagnosis.finding import Finding
+from tollstream.settings import Settings, settings_file, unknown_variables
+
+
+def settings_read(settings: Settings) -> Sequence[Finding]:
+    """Where the settings came from, and variables that look like one and are none."""
+    given = len(settings.model_fields_set)
+    source = f"the environment and {settings_file()}" if settings_file() else "the environment"
+    shown = f"valid: {given} from {source}, {len(type(settings).model_fields) - given} by default"
+    strangers = [Finding("settings", "warn", sentence, "correct or remove it") for sentence in unknown_variables()]
+    return [Finding("settings", "ok", shown), *strangers]
+
+
+def meters(settings: Settings) -> Sequence[Finding]:
+    """The built-in meters and the installation's own."""
+    from topics.meters import load_catalogue
+
+    own = f", with those of {settings.meters}" if settings.meters else ", built in"
+    return [Finding("meters", "ok", f"{len(load_catalogue(settings.meters))} meters{own}")]
+
+
+def books(settings: Settings) -> Sequence[Finding]:
+    """Every version of the price book and the rules."""
+    from billing.prices import PriceBooks
+    from billing.surcharges import RuleBooks
+
+    findings = []
+    if settings.prices is None:
+        findings.append(Finding("prices", "warn", "no price book is set", "a worker needs one: TOLLSTREAM_PRICES"))
+    else:
+        prices = PriceBooks.load(settings.prices)
+        findings.append(Finding("prices", "ok", f"{len(prices.versions)} version(s) in {settings.prices}"))
+    if settings.rules is None:
+        findings.append(Finding("rules", "warn", "no surcharge rules are set", "a worker needs them: TOLLSTREAM_RULES"))
+    else:
+        rules = RuleBooks.load(settings.rules)
+        findings.append(Finding("rules", "ok", f"{len(rules.versions)} version(s) in {settings.rules}"))
+    return findings

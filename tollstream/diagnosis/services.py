@@ -1,0 +1,75 @@
+"""Do Kafka and ClickHouse answer, and do they hold what this version needs? Nothing is created or changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tollstream.diagnosis.finding import Finding, Level
+from tollstream.settings import Settings
+from tollstream.store import clickhouse_configuration
+
+ANSWER_SECONDS = 5
+START = "start them with `tollstream up`, or name others in the settings"
+
+
+def store(settings: Settings) -> Sequence[Finding]:
+    """ClickHouse's version, and whether the schema is the one this version needs."""
+    from sinks.clickhouse.client import Client
+    from sinks.clickhouse.migrate import schema_state
+    from sinks.errors import SinkError, StoreUnreachableError
+
+    configuration = clickhouse_configuration(settings.model_copy(update={"clickhouse_timeout_seconds": ANSWER_SECONDS}))
+    try:
+        client = Client.connect(configuration)
+    except StoreUnreachableError as error:
+        return [away("clickhouse", str(error), [configuration.host])]
+    except SinkError as error:
+        return [Finding("clickhouse", "fail", str(error))]
+    try:
+        [row] = client.query_rows("SELECT version() AS version", doing="asking for the version")
+    finally:
+        client.close()
+    states = schema_state(configuration)
+    missing = [state.name for state in states if state.applied_at is None]
+    found = [Finding("clickhouse", "ok", f"{configuration.url} answers: ClickHouse {row['version']}")]
+    if missing:
+        applied = len(states) - len(missing)
+        shown = f"{applied} of {len(states)} migrations are applied to {configuration.database}; next: {missing[0]}"
+        return [*found, Finding("schema", "fail", shown, "run `tollstream schema migrate`")]
+    return [*found, Finding("schema", "ok", f"all {len(states)} migrations are applied to {configuration.database}")]
+
+
+def broker(settings: Settings) -> Sequence[Finding]:
+    """Whether Kafka answers, and whether the topics are as this version would make them."""
+    return asyncio.run(_broker(settings))
+
+
+async def _broker(settings: Settings) -> Sequence[Finding]:
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    servers = settings.kafka_bootstrap_servers
+    client = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=ANSWER_SECONDS * 1000)
+    try:
+        async with asyncio.timeout(2 * ANSWER_SECONDS):
+            await client.start()
+            described = await client.describe_cluster()
+    except (KafkaError, TimeoutError, OSError):
+        sentence = f"Kafka at {servers} does not answer"
+        return [away("kafka", sentence, [server.strip().rpartition(":")[0] for server in servers.split(",")])]
+    finally:
+        await client.close()
+    found = Finding("kafka", "ok", f"{servers} answers: {len(described['brokers'])} broker(s)")
+    return [found, *await _topics(settings)]
+
+
+async def _topics(settings: Settings) -> Sequence[Finding]:
+    raise NotImplementedError
+
+
+def away(check: str, sentence: str, hosts: Sequence[str]) -> Finding:
+    """On this machine nothing running yet is no fault; elsewhere it is."""
+    local = all(host in ("localhost", "::1", "[::1]") or host.startswith("127.") for host in hosts)
+    level: Level = "warn" if local else "fail"
+    return Finding(check, level, sentence, START if local else "check the address, the network and the server")
