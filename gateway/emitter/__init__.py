@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.emitter.bulk import BulkPublisher
 from gateway.emitter.configuration import EmitterConfiguration, Encoding
 from gateway.emitter.emitter import Emitter
 from gateway.emitter.errors import (
@@ -15,6 +16,7 @@ from gateway.emitter.receipt import Receipt
 from gateway.emitter.sync import SyncEmitter
 
 __all__ = [
+    "BulkPublisher",
     "DeliveryError",
     "Emitter",
     "EmitterClosedError",

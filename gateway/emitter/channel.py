@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from gateway.emitter.errors import EmitterSetupError
+from topics.encodings.message import Message
 
+# The library logs what it then raises; whoever sets up logging still sees it.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 REQUEST_SECONDS_MAX = 10.0  # one attempt; a broker that does not answer is asked again
 STOP_SECONDS_MAX = 5.0
 PRODUCER_BATCH_BYTES = 256 * 1024
@@ -67,6 +72,36 @@ class Channel:
             )
         except KafkaTimeoutError:
             raise
+        except KafkaError:
+            self._spoil(producer)
+            raise
+        future.add_done_callback(lambda done: None if _delivered(done) else self._spoil(producer))
+        return future
+
+    async def send_many(
+        self, partition: int, messages: Iterable[tuple[Message, int]]
+    ) -> AsyncIterator[tuple[asyncio.Future[RecordMetadata], int]]:
+        """Queue (record, number of its events) in as few batches as hold them; each batch's confirmation and events.
+
+        Raises KafkaError when a batch cannot be queued; it and the records after it are not sent."""
+        producer = await self._sound_producer()
+        batch, held = producer.create_batch(), 0
+        for message, events in messages:
+            fields = {"timestamp": None, "key": message.key, "value": message.value, "headers": list(message.headers)}
+            if batch.append(**fields) is None:
+                yield await self._send_batch(producer, partition, batch), held
+                batch, held = producer.create_batch(), 0
+                batch.append(**fields)  # an empty batch takes a record of any size
+            held += events
+        if held:
+            yield await self._send_batch(producer, partition, batch), held
+
+    async def _send_batch(
+        self, producer: AIOKafkaProducer, partition: int, batch: BatchBuilder
+    ) -> asyncio.Future[RecordMetadata]:
+        batch.close()  # it does not linger for more
+        try:
+            future: asyncio.Future[RecordMetadata] = await producer.send_batch(batch, self._topic, partition=partition)
         except KafkaError:
             self._spoil(producer)
             raise

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from topics.catalogue import raw_topic_name
-
 from gateway.emitter.errors import EmitterSetupError
+from topics.catalogue import raw_topic_name
 
 EMBEDDED_BOOTSTRAP_SERVERS = "127.0.0.1:29092"
 
