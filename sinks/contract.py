@@ -101,6 +101,9 @@ class Sink(Protocol):
     async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
         """Record the versions not yet known; answer every recorded version of the kinds given."""
 
+    async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
+        """Every recorded version of these kinds, sorted by kind and version."""
+
     async def read_backfill_grants(self) -> list[BackfillGrant]:
         """Every grant ever made."""
 

@@ -134,6 +134,9 @@ class MemorySink:
         kinds = {book.kind for book in books}
         return [book for _, book in sorted(self._books.items()) if book.kind in kinds]
 
+    async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
+        return [book for _, book in sorted(self._books.items()) if book.kind in kinds]
+
     async def write_backfill_grant(self, grant: BackfillGrant) -> None:
         self._grants.setdefault(grant.grant_id, grant)
 

@@ -65,6 +65,9 @@ class ClickHouseSink:
     async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
         return await self._client.run(pins.pin_books, self._client, books)
 
+    async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
+        return await self._client.run(pins.read_books, self._client, kinds)
+
     async def read_backfill_grants(self) -> list[BackfillGrant]:
         return await self._client.run(pins.read_backfill_grants, self._client)
 

@@ -254,6 +254,8 @@ async def test_the_first_content_of_a_version_stands_and_every_version_is_told(s
     assert await sink.pin_books([forged, new]) == [old, new]
     assert await sink.pin_books([old, rules]) == [old, new, rules]
     assert await sink.pin_books([]) == []
+    assert await sink.read_books(("prices",)) == [old, new]
+    assert await sink.read_books(("rules", "prices")) == [old, new, rules]
 
 
 async def test_the_first_grant_of_an_id_stands(sink: Sink) -> None:

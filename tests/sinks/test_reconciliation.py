@@ -104,7 +104,7 @@ async def test_a_meter_that_differs_is_found(sink: Sink, meter: str, quantity: D
     expected = abs(quantity - total["usage"].get(meter, 0))
     await sink.write_totals(rows.totals([total | {"usage": total["usage"] | {meter: quantity}}]))
     residual = await sink.reconcile(1, [0])
-    assert (residual.usage, residual.amounts, residual.rows) == (expected, 0, 0)
+    assert (residual.usage, residual.amounts, residual.rows) == (expected, Decimal(0), Decimal(0))
     assert await checks(sink) == ["totals_equal_ledger"]
 
 
