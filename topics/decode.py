@@ -42,31 +42,45 @@ class Decoder:
             self._dimensions.reset()
             self._json.reset()
             self._columnar.reset()
-        positions: dict[Encoding, list[int]] = {encoding: [] for encoding in Encoding}
-        unusual: list[int] = []
-        encodings: dict[object, Encoding] = {}
-        for position, record in enumerate(records):
-            # Headers of structured records are all alike; those of binary mode hold an id, and are not kept.
-            encoding = encodings.get(record.headers) if type(record.headers) is tuple else None
-            if encoding is None or record.value is None or len(record.value) > self._record_bytes_max:
-                try:
-                    encoding = check_record(record, self._record_bytes_max)
-                except EventRefusedError:
-                    unusual.append(position)
-                    continue
-                if len(record.headers) <= 1 and type(record.headers) is tuple:
-                    encodings[record.headers] = encoding
-            positions[encoding].append(position)
-        single = positions[Encoding.STRUCTURED]
-        binary = positions[Encoding.BINARY]
-        part, left = self._json.decode(records, sorted(single + binary) if binary else single, frozenset(binary))
-        batches = self._columnar.decode(records, positions[Encoding.COLUMNAR])
-        rest, rejections = self._read(records, unusual + left)
+        structured, binary, columnar, unusual = self._sort(records)
+        part, left = self._json.decode(records, structured, binary=False)
+        binary_part, binary_left = self._json.decode(records, binary, binary=True)
+        batches = self._columnar.decode(records, columnar)
+        rest, rejections = self._read(records, unusual + left + binary_left)
         rejections += batches.rejections
         rejections.sort(key=lambda each: (each[0], each[1].index))
         return assemble(
-            records, [part, *batches.parts, rest], [rejection for _, rejection in rejections], self._dimensions
+            records,
+            [part, binary_part, *batches.parts, rest],
+            [rejection for _, rejection in rejections],
+            self._dimensions,
         )
+
+    def _sort(self, records: Sequence[RawRecord]) -> tuple[list[int], list[int], list[int], list[int]]:
+        """The positions of structured, binary and columnar records, and of those whose value is not even looked at."""
+        structured: list[int] = []
+        binary: list[int] = []
+        columnar: list[int] = []
+        unusual: list[int] = []
+        lists = {Encoding.STRUCTURED: structured, Encoding.BINARY: binary, Encoding.COLUMNAR: columnar}
+        bytes_max = self._record_bytes_max
+        # Few records have headers of their own; those of binary mode hold an id, and are not kept.
+        seen: dict[object, list[int]] = {}
+        for position, record in enumerate(records):
+            headers, value = record.headers, record.value
+            known = seen.get(headers) if headers.__class__ is tuple else None
+            if known is not None and value is not None and len(value) <= bytes_max:
+                known.append(position)
+                continue
+            try:
+                positions = lists[check_record(record, bytes_max)]
+            except EventRefusedError:
+                unusual.append(position)
+                continue
+            positions.append(position)
+            if len(headers) <= 1 and headers.__class__ is tuple:
+                seen[headers] = positions
+        return structured, binary, columnar, unusual
 
     def _read(self, records: Sequence[RawRecord], positions: list[int]) -> tuple[Part, list[tuple[int, Rejection]]]:
         """The slow and complete reading of single records."""

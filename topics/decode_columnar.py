@@ -19,8 +19,8 @@ from topics.dimensions import UNUSABLE, Dimensions
 from topics.encodings.columnar_read import as_binary, read_batches
 from topics.encodings.columnar_row import row_fields, single_row
 from topics.errors import EventRefusedError
-from topics.events import TEXT_BYTES_MAX, AnyEvent, UsageEvent, valid_traceparent
-from topics.parts import ABSENT, Part, part_of_events
+from topics.events import AnyEvent, UsageEvent, valid_traceparent
+from topics.parts import ABSENT, Part, check_ids, part_of_events
 from topics.quantities import QUANTITY_UNIT
 from topics.times import TIME_MAX, TIME_MIN
 from topics.validation import Place, validate_event
@@ -135,7 +135,7 @@ class ColumnarDecoder:
         indices = column.indices
         if indices.null_count:
             indices = indices.fill_null(-1)
-        codes = table[indices.to_numpy(zero_copy_only=False)]
+        codes: np.ndarray = table[indices.to_numpy(zero_copy_only=False)]
         if _BROKEN_TEXT in words:
             good &= codes != _BROKEN_TEXT
             codes = np.maximum(codes, 0)
@@ -211,8 +211,8 @@ class ColumnarDecoder:
             numbers.append(
                 self._dimensions.usage_number(tuple((_DEFAULTS | words)[name] for name in DIMENSION_COLUMNS))
             )
-        taken: np.ndarray = np.array(numbers, dtype=np.int64)[combination]
-        return taken
+        numbers_of_rows: np.ndarray = np.array(numbers, dtype=np.int64)[combination]
+        return numbers_of_rows
 
     def _well_placed(
         self, records: Sequence[RawRecord], positions: np.ndarray, dimensions: np.ndarray, good: np.ndarray
@@ -250,7 +250,7 @@ def _combinations(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         key = key * width + column
         size *= width
     _, firsts, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return inverse, firsts
+    return inverse.astype(np.int64), firsts
 
 
 def _quantities(column: pa.Array, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,12 +277,8 @@ def _times(column: pa.Array, good: np.ndarray) -> np.ndarray:
 
 
 def _ids(column: pa.Array, good: np.ndarray) -> pl.Series:
-    binary = as_binary(column)
-    texts, whole = _texts(binary, good)
-    lengths = texts.str.len_bytes().to_numpy()
-    good &= (lengths > 0) & (lengths <= TEXT_BYTES_MAX)
-    if not whole:
-        good &= ~texts.str.contains(CONTROL_PATTERN).to_numpy()
+    texts, characters = _texts(as_binary(column), good)
+    check_ids(texts, characters, good)
     return texts
 
 
@@ -291,19 +287,15 @@ def _traceparents(column: pa.Array, good: np.ndarray) -> pl.Series:
     return pl.Series([valid_traceparent(text) for text in texts.to_list()], dtype=pl.String)
 
 
-CONTROL_PATTERN = "[\\x00-\\x1f\\x7f-\\x{9f}]"
-
-
-def _texts(binary: pa.Array, good: np.ndarray) -> tuple[pl.Series, bool]:
-    """The column as text, "" for null, and whether it is printable ASCII throughout. Broken texts cost their row."""
+def _texts(binary: pa.Array, good: np.ndarray) -> tuple[pl.Series, bytes]:
+    """The column as text ("" for null), and all of its characters. A text that is not UTF-8 costs its row."""
     if binary.null_count:
         binary = binary.fill_null(b"")
     _, offsets, characters = binary.buffers()
     ends = np.frombuffer(offsets, dtype="<i4")[binary.offset :][: len(binary) + 1]
     span = bytes(characters[int(ends[0]) : int(ends[-1])]) if characters is not None else b""
     if span.isascii():
-        texts = pl.Series(pl.from_arrow(binary.view(pa.string())))
-        return texts, span.decode("ascii").isprintable()
+        return pl.Series(pl.from_arrow(binary.view(pa.string()))), span
     decoded: list[str] = []
     for row, value in enumerate(binary.to_pylist()):
         try:
@@ -311,7 +303,7 @@ def _texts(binary: pa.Array, good: np.ndarray) -> tuple[pl.Series, bool]:
         except UnicodeDecodeError:
             decoded.append("")
             good[row] = False
-    return pl.Series(decoded, dtype=pl.String), False
+    return pl.Series(decoded, dtype=pl.String), span
 
 
 def _quantity(rows: _Rows, meter: str) -> np.ndarray:

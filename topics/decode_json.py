@@ -25,8 +25,8 @@ from topics.dimensions import UNUSABLE, Dimensions
 from topics.encodings.binary import attributes
 from topics.encodings.json_text import DEPTH_MAX
 from topics.errors import EventRefusedError
-from topics.events import SPECVERSION, TEXT_BYTES_MAX, UsageEvent, valid_traceparent
-from topics.parts import ABSENT, Part
+from topics.events import SPECVERSION, UsageEvent, valid_traceparent
+from topics.parts import ABSENT, Part, check_ids
 from topics.quantities import QUANTITY_UNIT, Number, quantity_millionths
 from topics.times import IRREGULAR, parse_time, parse_times
 
@@ -35,11 +35,12 @@ HEADS_MAX = 1 << 16  # known texts, and their bytes together
 HEAD_BYTES_MAX = 1 << 25
 _MARK = "#"  # no meter's name
 _MARKED = b'{"#":0}'
-_CONTROL = "[\\x00-\\x1f\\x7f-\\x{9f}]"
 
 
-class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """The attributes that are usual; unknown ones may nest, so they go through `_AnyEnvelope`."""
+class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True):
+    """The attributes that are usual, in the order in which our encoders write them, which is read fastest.
+
+    Unknown ones may nest, so they go through `_AnyEnvelope`."""
 
     specversion: Literal["1.0"]
     id: str
@@ -47,10 +48,10 @@ class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     type: Literal["ai.usage.v1"]
     time: str
     subject: str
-    data: msgspec.Raw
-    datacontenttype: str | None = None
-    dataschema: str | None = None
     traceparent: str | None = None
+    datacontenttype: str | None = None
+    data: msgspec.Raw
+    dataschema: str | None = None
     tracestate: str | None = None
 
 
@@ -117,30 +118,30 @@ class JsonDecoder:
         """Whether it is time for a reset."""
         return len(self._known) > HEADS_MAX or self._known_bytes > HEAD_BYTES_MAX
 
-    def decode(
-        self, records: Sequence[RawRecord], positions: Sequence[int], binary: frozenset[int]
-    ) -> tuple[Part, list[int]]:
-        """The events at `positions`, and the positions it leaves alone. `binary` are those in binary mode.
+    def decode(self, records: Sequence[RawRecord], positions: Sequence[int], *, binary: bool) -> tuple[Part, list[int]]:
+        """The events at `positions`, and the positions it leaves alone; all in binary mode, or all structured.
 
         Every one of the records has a value of acceptable size."""
         read, known, learn, decode_usage = self._decode, self._known, self._learn, self._decode_usage
+        keys, homes = self._dimensions.keys, self._dimensions.homes
         taken: list[int] = []
         left: list[int] = []
         ids: list[str] = []
         times: list[str] = []
-        traceparents: list[str] = []
+        traceparents: list[Any] = []
         dimensions: list[int] = []
         usages: list[dict[str, Any]] = []
         for position in positions:
-            value = records[position].value
+            record = records[position]
             try:
-                if position in binary:
-                    envelope = _binary_envelope(records[position])
+                envelope: Any
+                if binary:
+                    envelope = _binary_envelope(record)
                 else:
                     try:
-                        envelope = read(value)  # type: ignore[arg-type]
+                        envelope = read(record.value)  # type: ignore[arg-type]
                     except msgspec.ValidationError:
-                        envelope = self._read_any(value)  # type: ignore[arg-type]
+                        envelope = self._read_any(record.value)  # type: ignore[arg-type]
                 data = bytes(envelope.data)
                 start = data.rfind(b"{")
                 end = data.find(b"}", start) + 1
@@ -152,13 +153,25 @@ class JsonDecoder:
             except (msgspec.MsgspecError, ValueError, RecursionError, EventRefusedError):
                 left.append(position)
                 continue
+            if record.key != keys[dimension] or record.partition != homes[dimension]:
+                left.append(position)
+                continue
             taken.append(position)
             ids.append(envelope.id)
             times.append(envelope.time)
             traceparents.append(envelope.traceparent)
             dimensions.append(dimension)
             usages.append(usage)
-        part, good = self._columns(records, taken, ids, times, traceparents, dimensions, usages)
+        good = np.ones(len(taken), dtype=bool)
+        part = Part(
+            np.array(taken, dtype=np.int64),
+            np.zeros(len(taken), dtype=np.int64),
+            _moments(times, good),
+            np.array(dimensions, dtype=np.int64),
+            _ids(ids, good),
+            _traceparents(traceparents),
+            self._quantities(usages, good),
+        )
         if not good.all():
             left.extend(part.positions[~good].tolist())
             part = part.take(np.flatnonzero(good))
@@ -179,57 +192,13 @@ class JsonDecoder:
         data = self._decode_data(text)
         if data.usage != {_MARK: 0} or subject != f"{data.builder}/{data.tenant}":
             raise _UnusualError
-        tags = tuple(
-            source
-            if name == "source"
-            else getattr(data, name) or ("" if name not in _DEFAULTS else _default(name, data))
-            for name in ("source", *_TAG_NAMES)
-        )
+        tags = (source, *(_tag(data, name) for name in _TAG_NAMES))
         number = self._dimensions.usage_number(tags)
         if number == UNUSABLE:
             raise _UnusualError
         self._known[key] = number
         self._known_bytes += len(head) + len(tail) + len(source) + len(subject)
         return number
-
-    def _columns(
-        self,
-        records: Sequence[RawRecord],
-        positions: list[int],
-        ids: list[str],
-        times: list[str],
-        traceparents: list[str | None],
-        dimensions: list[int],
-        usages: list[dict[str, Any]],
-    ) -> tuple[Part, np.ndarray]:
-        """All of it as columns, and a mask of the rows that are right."""
-        height = len(positions)
-        good = np.ones(height, dtype=bool)
-        quantities = self._quantities(usages, good)
-        moments = _moments(times, good)
-        id_column = _ids(ids, good)
-        self._check_places(records, positions, dimensions, good)
-        part = Part(
-            np.array(positions, dtype=np.int64),
-            np.zeros(height, dtype=np.int64),
-            moments,
-            np.array(dimensions, dtype=np.int64),
-            id_column,
-            _traceparents(traceparents),
-            quantities,
-        )
-        return part, good
-
-    def _check_places(
-        self, records: Sequence[RawRecord], positions: list[int], dimensions: list[int], good: np.ndarray
-    ) -> None:
-        keys, homes = self._dimensions.keys, self._dimensions.homes
-        expected = [(keys[number], homes[number]) for number in dimensions]
-        given = [(record.key, record.partition) for record in map(records.__getitem__, positions)]
-        if expected != given:
-            for row, (one, other) in enumerate(zip(expected, given, strict=True)):
-                if one != other:
-                    good[row] = False
 
     def _quantities(self, usages: list[dict[str, Any]], good: np.ndarray) -> dict[str, np.ndarray]:
         values = list(chain.from_iterable(map(dict.values, usages)))
@@ -251,9 +220,9 @@ class JsonDecoder:
         return {self._meters[code]: matrix[line] for line, code in enumerate(present.tolist())}
 
 
-def _default(name: str, data: _Data) -> str:
+def _tag(data: _Data, name: str) -> str:
     value: str | None = getattr(data, name)
-    return _DEFAULTS[name] if value is None else value
+    return _DEFAULTS.get(name, "") if value is None else value
 
 
 def _binary_envelope(record: RawRecord) -> _AnyEnvelope:
@@ -316,11 +285,7 @@ def _moments(texts: list[str], good: np.ndarray) -> np.ndarray:
 
 def _ids(ids: list[str], good: np.ndarray) -> pl.Series:
     column = pl.Series(ids, dtype=pl.String)
-    lengths = column.str.len_bytes().to_numpy()
-    good &= (lengths > 0) & (lengths <= TEXT_BYTES_MAX)
-    together = "".join(ids)
-    if not (together.isascii() and together.isprintable()):
-        good &= ~column.str.contains(_CONTROL).to_numpy()
+    check_ids(column, "".join(ids).encode(), good)
     return column
 
 

@@ -34,8 +34,9 @@ def identity_words(source: str, id: str) -> tuple[int, int]:  # noqa: A002
 
 def identities(source_prefixes: Sequence[bytes], ids: Sequence[bytes]) -> np.ndarray:
     """(n, 2) uint64 words for n events; prefixes are `netstring(source)`, ids UTF-8. About 0.7 µs an event."""
+    lengths = [b"%d:" % length for length in range(max(map(len, ids), default=0) + 1)]
     digests = [
-        blake2b(b"%b%d:%b," % (prefix, len(each), each), digest_size=IDENTITY_BYTES).digest()
+        blake2b(prefix + lengths[len(each)] + each + b",", digest_size=IDENTITY_BYTES).digest()
         for prefix, each in zip(source_prefixes, ids, strict=True)
     ]
     return np.frombuffer(b"".join(digests), dtype=">u8").reshape(-1, 2).astype(np.uint64)

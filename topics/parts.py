@@ -19,12 +19,13 @@ from topics.block import (
     Span,
 )
 from topics.dimensions import Dimensions
-from topics.events import AdjustmentEvent, AnyEvent, UsageEvent
+from topics.events import TEXT_BYTES_MAX, AdjustmentEvent, AnyEvent, UsageEvent
 from topics.identity import identities, identity_words
 from topics.payload import content_of, kind_of, payload_hashes, tags_digest, tags_of, usage_contents, usage_of
 from topics.times import microseconds
 
 ABSENT = -1  # in a column of quantities
+_CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x{9f}]"
 
 
 @dataclass(slots=True)
@@ -56,6 +57,15 @@ class Part:
         )
 
 
+def check_ids(ids: pl.Series, characters: bytes, good: np.ndarray) -> None:
+    """Mark the rows whose id is empty, too long or holds control characters; `characters` is all ids' UTF-8."""
+    lengths = ids.str.len_bytes().to_numpy()
+    good &= (lengths > 0) & (lengths <= TEXT_BYTES_MAX)
+    octets = np.frombuffer(characters, dtype=np.uint8)
+    if len(octets) and (octets.min() < 0x20 or octets.max() >= 0x7F):
+        good &= ~ids.str.contains(_CONTROL_CHARACTERS).to_numpy()
+
+
 def part_of_events(places: Sequence[tuple[int, int]], events: Sequence[AnyEvent], dimensions: Dimensions) -> Part:
     """A part of single events, each with the (position, index) where it stands."""
     usages = [usage_of(event) if isinstance(event, UsageEvent) else {} for event in events]
@@ -77,9 +87,9 @@ def assemble(
 ) -> DecodedBlock:
     """The block of these records; every event of them is in one of `parts` or of `rejections`."""
     part = _in_log_order([part for part in parts if len(part)])
-    partitions = np.fromiter((record.partition for record in records), dtype=np.int32, count=len(records))
-    offsets = np.fromiter((record.offset for record in records), dtype=np.int64, count=len(records))
-    timestamps = np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records)) * 1000
+    places = [record.partition for record in records], [record.offset for record in records]
+    partitions, offsets = (np.array(each, dtype=np.int64) for each in places)
+    timestamps = np.array([record.timestamp for record in records], dtype=np.int64) * 1000
     used, local = np.unique(part.dimensions, return_inverse=True)
     kinds = np.zeros(len(part), dtype=np.uint8)
     tags, content = dimensions.usage_digests(used)[local], usage_contents(part.quantities.items(), len(part))
@@ -90,7 +100,7 @@ def assemble(
             content[row] = content_of(event)
     events = pl.DataFrame(
         {
-            "partition": partitions[part.positions],
+            "partition": partitions[part.positions].astype(np.int32),
             "offset": offsets[part.positions],
             "index": part.indexes.astype(np.int32),
             "record_time": timestamps[part.positions],
@@ -113,7 +123,7 @@ def assemble(
         payloads=payload_hashes(tags, part.times, content),
         rejections=rejections,
         spans=_spans(partitions, offsets, part.positions, rejections),
-        records=dict(zip(zip(partitions.tolist(), offsets.tolist(), strict=True), records, strict=True)),
+        records=dict(zip(zip(*places, strict=True), records, strict=True)),
     )
 
 
