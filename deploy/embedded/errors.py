@@ -44,7 +44,7 @@ class JarsUnavailableError(StackError):
     def __init__(self, *, cause: str, variable: str) -> None:
         self.cause = cause
         super().__init__(
-            f"Kafka's jars could not be resolved ({cause}). The first start needs network access to Maven Central, once; "
+            f"Kafka's jars could not be resolved ({cause}). The first start needs network access to Maven Central; "
             f"without it, unpack a Kafka distribution and set {variable} to its libs folder"
         )
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.embedded import jars
-from deploy.embedded.errors import ServerFailedError
 from deploy.embedded.ports import LOOPBACK, free_port
 from deploy.embedded.server import Server
 
@@ -123,21 +122,14 @@ class KafkaServer(Server):
             f"--cluster-id={cluster}",
             f"--config={self._properties}",
         ]
+        process = self._spawn(command)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS_MAX, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ServerFailedError(
-                server=self.name, what=f"could not format its folder {self._data}", log=self.log, last_lines=str(error)
-            ) from error
-        with self.log.open("a") as log:
-            log.write(done.stdout + done.stderr)
-        if done.returncode:
-            raise ServerFailedError(
-                server=self.name,
-                what=f"could not format its folder {self._data}",
-                log=self.log,
-                last_lines=(done.stdout + done.stderr).strip()[-1_000:],
-            )
+            code = process.wait(FORMAT_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if code:
+            raise self._failed(f"could not format its folder {self._data}")
 
 
 def is_serving(port: int, *, timeout_seconds: float = 2.0) -> bool:

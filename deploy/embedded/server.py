@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from deploy.embedded.errors import PortTakenError, ServerFailedError
 from deploy.embedded.ports import free_port, is_free
@@ -72,8 +72,11 @@ class Server(ABC):
         """True while the process lives (a paused one does)."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start and wait until it answers; the same port and data as before. StackError subclasses."""
+    def start(self, cancelled: Event | None = None) -> None:
+        """Start and wait until it answers; the same port and data as before. StackError subclasses, then it is gone.
+
+        Setting `cancelled`, from another thread, makes a start under way fail at once.
+        """
         if self.running:
             return
         for attempt in range(1, PORT_ATTEMPTS + 1):
@@ -82,9 +85,9 @@ class Server(ABC):
             elif not self._wait_for_port():
                 raise PortTakenError(port=self.port, server=self.name, option=self.option)
             self._prepare()
-            self._process = _spawn(self._command(), self._environment(), self.log, self._inherited)
+            self._process = self._spawn(self._command())
             try:
-                self._wait_until_ready()
+                self._wait_until_ready(cancelled or Event())
             except ServerFailedError:
                 self.kill()
                 if self._chosen or attempt == PORT_ATTEMPTS or is_free(self.port):
@@ -126,6 +129,24 @@ class Server(ABC):
             return None
         return self._failed(f"ended ({_how_it_ended(self._process.returncode)})")
 
+    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a process that dies with this one, holds the folder's lock and writes to the log."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size > LOG_BYTES_MAX:
+                self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as output:
+            return _SPAWNER.run(
+                lambda: subprocess.Popen(
+                    [sys.executable, "-S", "-E", str(_TETHER), str(os.getpid()), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **self._environment()},
+                    pass_fds=self._inherited,
+                    start_new_session=True,  # A Ctrl-C in the terminal is for us; we stop the servers.
+                )
+            )
+
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -140,40 +161,20 @@ class Server(ABC):
             time.sleep(POLL_SECONDS)
         return True
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, cancelled: Event) -> None:
         deadline = time.monotonic() + self.start_seconds_max
         while not self._is_ready():
             failure = self.failure()
             if failure is not None:
                 raise failure
+            if cancelled.is_set():
+                raise self._failed("was not awaited any longer")
             if time.monotonic() > deadline:
                 raise self._failed(f"did not answer within {self.start_seconds_max:g} s")
             time.sleep(POLL_SECONDS)
 
     def _failed(self, what: str) -> ServerFailedError:
         return ServerFailedError(server=self.name, what=what, log=self.log, last_lines=_last_lines(self.log))
-
-
-def _spawn(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, inherited: Sequence[int]
-) -> subprocess.Popen[bytes]:
-    with contextlib.suppress(FileNotFoundError):
-        if log.stat().st_size > LOG_BYTES_MAX:
-            log.replace(log.with_suffix(".log.1"))
-    with log.open("ab") as output:
-
-        def spawn() -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                [sys.executable, "-S", "-E", str(_TETHER), str(os.getpid()), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                pass_fds=tuple(inherited),
-                start_new_session=True,  # A Ctrl-C in the terminal is for us; we stop the servers, in order.
-            )
-
-        return _SPAWNER.run(spawn)
 
 
 class _Spawner:

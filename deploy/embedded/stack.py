@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -71,11 +72,7 @@ class EmbeddedStack:
                 path / "clickhouse", port=clickhouse_port, log=logs / "clickhouse.log", inherited=inherited
             )
             self._kafka.resolve()  # before anything runs: this is what fails on a machine without network
-            # The slower one first, the other beside it.
-            with ThreadPoolExecutor(2, thread_name_prefix="start") as threads:
-                starts = [threads.submit(self._kafka.start), threads.submit(self._clickhouse.start)]
-            for start in starts:
-                start.result()
+            _start_together(self._kafka, self._clickhouse)
             self._ports = self._kafka.port, self._clickhouse.port
         except BaseException:
             self.stop()
@@ -102,6 +99,21 @@ class EmbeddedStack:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _start_together(*servers: Server) -> None:
+    """Side by side. When one fails, or this thread is interrupted, the others give up at once."""
+    cancelled = Event()
+    with ThreadPoolExecutor(len(servers), thread_name_prefix="start") as threads:
+        starts = [threads.submit(server.start, cancelled) for server in servers]
+        try:
+            wait(starts, return_when=FIRST_EXCEPTION)
+        finally:
+            cancelled.set()
+    failures = [failure for failure in (start.exception() for start in starts) if failure is not None]
+    # A port or a folder that is wrong says more than "was not awaited any longer", which only follows from it.
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, ServerFailedError)):
+        raise failure
 
 
 def _started(server: Server | None) -> Server:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from deploy.embedded.clickhouse_front.compression import Compressor, ContentCodi
 from deploy.embedded.clickhouse_front.engine import Call, Engine, Summary
 from deploy.embedded.clickhouse_front.failures import EngineFailure
 from deploy.embedded.clickhouse_front.requests import Received, receive, refuse_strangers
+from deploy.embedded.clickhouse_front.spool import Spool
 
 T = TypeVar("T")
 
@@ -29,7 +31,19 @@ STATEMENTS_MAX = 16
 PIECE_BYTES = 1 << 18
 # The engine encodes each block by itself; in these formats, and only in these, blocks in a row are the whole result.
 _STREAMED_FORMATS = frozenset(
-    "Native TabSeparated TSV TabSeparatedRaw TSVRaw CSV RowBinary JSONEachRow NDJSON JSONCompactEachRow LineAsString".split()
+    (
+        "Native",
+        "TabSeparated",
+        "TSV",
+        "TabSeparatedRaw",
+        "TSVRaw",
+        "CSV",
+        "RowBinary",
+        "JSONEachRow",
+        "NDJSON",
+        "JSONCompactEachRow",
+        "LineAsString",
+    )
 )
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
@@ -79,7 +93,7 @@ class Front:
                 refuse_strangers(request)
                 received = await receive(request, resources)
                 if received.data is not None:
-                    return await self._insert(received, headers)
+                    return await self._insert(received, received.data, headers)
                 if _streams(received):
                     return await self._stream(request, received, headers)
                 return await self._answer(request, received, headers)
@@ -87,11 +101,9 @@ class Front:
                 log.warning("%s %s", failure.code, failure.message[:2_000])
                 return self._refusal(failure, headers)
 
-    async def _insert(self, received: Received, headers: dict[str, str]) -> web.StreamResponse:
-        assert received.data is not None
-        path = received.data.path
-        statement = received.statement.reading_from(path)
-        result = await self._run(lambda: self._engine.run(self._call(received, statement), inserts=True))
+    async def _insert(self, received: Received, data: Spool, headers: dict[str, str]) -> web.StreamResponse:
+        call = self._call(received, received.statement.reading_from(data.path))
+        result = await self._run(lambda: self._engine.run(call, inserts=True))
         return web.Response(headers=headers | _summary_header(result.summary))
 
     async def _answer(self, request: web.Request, received: Received, headers: dict[str, str]) -> web.StreamResponse:
@@ -105,7 +117,7 @@ class Front:
         for start in range(0, len(result.content), PIECE_BYTES):
             piece = result.content[start : start + PIECE_BYTES]
             # Compression lets other threads run, but not this one's event loop.
-            await _send(response, piece if compressor is None else await self._run(lambda p=piece: compressor.add(p)))
+            await _send(response, piece if compressor is None else await self._run(partial(compressor.add, piece)))
         if compressor is not None:
             await _send(response, compressor.finish())
         await response.write_eof()
@@ -125,7 +137,7 @@ class Front:
                 while block is not None:
                     piece = block
                     await _send(
-                        response, piece if compressor is None else await self._run(lambda p=piece: compressor.add(p))
+                        response, piece if compressor is None else await self._run(partial(compressor.add, piece))
                     )
                     block = await self._run(lambda: next(blocks, None))
             except EngineFailure as failure:

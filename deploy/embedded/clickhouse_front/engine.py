@@ -21,7 +21,7 @@ from deploy.embedded.clickhouse_front.failures import EngineFailure
 SESSION_SECONDS = 60.0  # ClickHouse's default
 SESSION_SECONDS_MAX = 3_600.0
 # The embedded engine is the one behind clickhouse-local; these make it take statements as a server does.
-_SERVER_DEFAULTS: Mapping[str, str] = {"implicit_select": "0"}
+_SERVER_DEFAULTS: dict[str, str] = {"implicit_select": "0"}
 # Names for Python objects that the binding takes as formats; to ClickHouse they are unknown.
 _NOT_FORMATS = frozenset(("dataframe", "arrowtable", "datastore", "debug"))
 
@@ -87,7 +87,7 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
-        self._first = chdb.connect(self._folder)  # While it is open the engine stays.
+        self._first = self._connect()  # While it is open the engine stays.
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
         row = bytes(self._first.query("SELECT version(), timezone(), hostName()", "TSV").bytes()).decode().split()
@@ -102,11 +102,14 @@ class Engine:
 
     def stream(self, call: Call) -> Iterator[memoryview]:
         """Run, block by block. Only for formats whose blocks can be put one after the other."""
-        with self._connection(call) as connection, _failures():
-            with connection.send_query(call.text, _known(call.default_format), params=call.parameters) as blocks:
-                for block in blocks:
-                    if block.size():
-                        yield memoryview(block.bytes())
+        with (
+            self._connection(call) as connection,
+            _failures(),
+            connection.send_query(call.text, _known(call.default_format), params=call.parameters) as blocks,
+        ):
+            for block in blocks:
+                if block.size():
+                    yield memoryview(block.bytes())
 
     def close(self) -> None:
         """Close every connection; the engine flushes and lets go of its folder."""
@@ -116,11 +119,14 @@ class Engine:
             self._sessions.clear()
         self._first.close()
 
+    def _connect(self) -> Any:
+        return chdb.connect(self._folder)  # type: ignore[no-untyped-call]
+
     @contextmanager
     def _connection(self, call: Call) -> Iterator[Any]:
         session = self._session(call) if call.session else None
         if session is None:
-            connection = chdb.connect(self._folder)
+            connection = self._connect()
             try:
                 with _failures():
                     _set_up(connection, _SERVER_DEFAULTS | dict(call.settings), call.database, call.tables)
@@ -158,7 +164,7 @@ class Engine:
                     del self._sessions[name]
             found = self._sessions.get(call.session)
             if found is None and call.changes_session:
-                connection = chdb.connect(self._folder)
+                connection = self._connect()
                 _set_up(connection, _SERVER_DEFAULTS, "", ())
                 found = self._sessions[call.session] = _Session(connection, now + call.session_seconds)
             return found

@@ -20,10 +20,26 @@ from deploy.embedded.clickhouse_front.statements import Statement, analyse
 
 # Parameters of the interface itself; any other is a setting, as in a server.
 _OWN_PARAMETERS = frozenset(
-    """
-    query database user password quota_key stacktrace role query_id compress decompress session_id session_timeout
-    session_check close_session default_format buffer_size wait_end_of_query client_protocol_version
-    """.split()
+    (
+        "query",
+        "database",
+        "user",
+        "password",
+        "quota_key",
+        "stacktrace",
+        "role",
+        "query_id",
+        "compress",
+        "decompress",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "close_session",
+        "default_format",
+        "buffer_size",
+        "wait_end_of_query",
+        "client_protocol_version",
+    )
 )
 # An insert's statement is looked for in this much of a body; the data behind it may be of any size.
 HEAD_BYTES = 1 << 16

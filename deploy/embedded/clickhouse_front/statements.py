@@ -22,9 +22,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_RESULT_WORDS = frozenset(b"SELECT WITH SHOW DESCRIBE DESC EXISTS EXPLAIN CHECK VALUES FROM KILL".split())
+_RESULT_WORDS = frozenset(
+    (b"SELECT", b"WITH", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK", b"VALUES", b"FROM", b"KILL")
+)
 _READING_WORDS = _RESULT_WORDS - {b"KILL"} | {b"SET", b"USE"}
-_SESSION_WORDS = frozenset(b"SET USE".split())
+_SESSION_WORDS = frozenset((b"SET", b"USE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,8 @@ def _analyse_other(text: bytes, first_word: bytes, tokens: Iterator[re.Match[byt
             _refuse_file("OUTFILE")
         elif token[0] == b";":
             ended = True
-        elif word != b"SETTINGS":
-            # A FORMAT that anything but its settings follows was a name in the query. (Settings are names, = and values.)
-            if format_name is not None and b"SETTINGS" not in words:
-                format_name = None
+        elif word != b"SETTINGS" and format_name is not None and b"SETTINGS" not in words:
+            format_name = None  # Only settings can follow the format: it was a name in the query.
         words.append(word)
     return Statement(
         text=text,
