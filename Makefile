@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 STAMP := $(VENV)/.complete
 PYTEST := $(RUN) pytest
+# Drawn anew for each run, and printed: what depends on the order of a set shows.
+export PYTHONHASHSEED ?= $(shell echo $$RANDOM)
 ARGS ?=
 SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -48,7 +50,7 @@ demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one wo
 .PHONY: test
 test: $(STAMP)  ## everything: lint, types, and every test, on the real broker and engine
 	@$(MAKE) --no-print-directory lint types
-	@failed=0; \
+	@echo "PYTHONHASHSEED=$(PYTHONHASHSEED)"; failed=0; \
 	$(PYTEST) -n 2 --dist worksteal -m "not ($(SERIAL))" $(ARGS) || failed=1; \
 	$(PYTEST) -m "$(SERIAL)" $(ARGS) || failed=1; \
 	exit $$failed

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.stack import bootstrap_servers, clickhouse_url, stack
 
 __all__ = ("bootstrap_servers", "clickhouse_url", "stack")
+
+# Two shared cores: how long an example takes says nothing. A failure prints how to replay it.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
 
 FOLDER_MARKS = ("simulation", "integration", "chaos", "packaging")
 REAL_SERVERS = {"stack", "bootstrap_servers", "clickhouse_url"}
