@@ -11,7 +11,7 @@ RUN := $(BIN)/python -m
 STAMP := $(VENV)/.complete
 PYTEST := $(RUN) pytest
 # Drawn anew for each run, and printed: what depends on the order of a set shows.
-export PYTHONHASHSEED ?= $(shell echo $$RANDOM)
+export PYTHONHASHSEED := $(or $(PYTHONHASHSEED),$(shell echo $$RANDOM))
 ARGS ?=
 SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
