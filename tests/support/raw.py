@@ -19,7 +19,7 @@ CATALOGUE = load_catalogue()
 RECORD_TIME = 1_767_225_600_000  # 2026-01-01T00:00:00Z in milliseconds
 
 
-@dataclass(frozen=True)
+@dataclass
 class Record:
     """What the decoder reads of a Kafka record."""
 
@@ -28,7 +28,7 @@ class Record:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = structured.HEADERS
+    headers: Sequence[tuple[str, bytes]] = structured.HEADERS
 
 
 def usage_event(**changes: Any) -> UsageEvent:
