@@ -1,0 +1,61 @@
+"""Dated versions: which of several applies at a moment."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from billing.errors import BillingError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NONE = -1  # the number of "no version yet"
+
+
+class Dated(Protocol):
+    """A version of a book."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def effective_from(self) -> datetime: ...
+
+
+T = TypeVar("T", bound=Dated)
+
+
+class BookError(BillingError):
+    """A book cannot be used; names file and entry, says what is wrong and what to do."""
+
+
+class Versions(Generic[T]):
+    """Versions in order of effective_from; at a time t the one with the greatest effective_from <= t applies."""
+
+    def __init__(self, versions: Sequence[T]) -> None:
+        self.versions = tuple(sorted(versions, key=lambda version: version.effective_from))
+        for before, after in zip(self.versions, self.versions[1:], strict=False):
+            if before.effective_from == after.effective_from:
+                raise BookError(
+                    f"versions {before.version} and {after.version} both start at {after.effective_from.isoformat()}: "
+                    "only one version can apply at a time"
+                )
+        names = [version.version for version in self.versions]
+        for name in names:
+            if names.count(name) > 1:
+                raise BookError(f"version {name} stands in two files: give each version a name of its own")
+        self.starts = np.array(
+            [(version.effective_from - EPOCH) // timedelta(microseconds=1) for version in self.versions], dtype=np.int64
+        )
+
+    def numbers(self, event_times: np.ndarray) -> np.ndarray:
+        """For each time (µs since 1970) the number of its version in `versions`, NONE before the first."""
+        return np.searchsorted(self.starts, event_times, side="right") - 1
+
+    def at(self, moment: datetime) -> T | None:
+        """The version that applies at `moment`."""
+        number = bisect.bisect_right([version.effective_from for version in self.versions], moment) - 1
+        return None if number == NONE else self.versions[number]

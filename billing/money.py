@@ -1,0 +1,44 @@
+"""Money: Decimal with 12 places, half-even, in a named currency; never a float.
+
+Scale   12 places after the point (`SCALE`), 26 before: Decimal(38, 12), the same in Python, Polars, Arrow, ClickHouse.
+Rounds  half-even, once per operation that can need it; an addition never does.
+Errors  `MoneyError` for what is no plain decimal, too precise or out of bounds; an overflow is an error, never a wrap.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
+
+from billing.errors import BillingError
+
+SCALE = 12
+STEP = Decimal(1).scaleb(-SCALE)
+# Exact additions and products of anything that fits the columns: an operation that would have to round raises.
+EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
+ROUNDING = Context(prec=120, rounding=ROUND_HALF_EVEN)
+
+
+class MoneyError(BillingError):
+    """A text or number that is no exact amount; says which and why."""
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """`amount` at 12 places, half-even."""
+    return amount.quantize(STEP, context=ROUNDING)
+
+
+def parse_decimal(text: object, *, what: str, places: int, most: Decimal, least: Decimal) -> Decimal:
+    """A plain decimal, written as text or as a whole number, within bounds; MoneyError says what is wrong with it."""
+    if isinstance(text, bool) or not isinstance(text, str | int):
+        raise MoneyError(f"{what}: {text!r} has to be written in quotes, such as \"0.25\": a float is not exact")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise MoneyError(f"{what}: {text!r} is no decimal number") from None
+    if not value.is_finite():
+        raise MoneyError(f"{what}: {text!r} is not finite")
+    if not least <= value <= most:
+        raise MoneyError(f"{what}: {text} is outside {least} to {most}")
+    if value != value.quantize(Decimal(1).scaleb(-places), context=ROUNDING):
+        raise MoneyError(f"{what}: {text} has more than {places} places after the point")
+    return value
