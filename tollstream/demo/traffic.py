@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.emitter import Encoding
 from tollstream.demo.breakage import Broken, broken_records
 from tollstream.demo.offers import OFFERS, UNKNOWN_MODEL, Feature, Model, Offer
 from tollstream.demo.trace import Request
@@ -26,8 +27,8 @@ VOID_SHARE = 0.005
 UNPRICED_SHARE = 0.003
 ABORTED_SHARE = 0.01
 FALLBACK_SHARE = 0.02
-JSON_NODES = ("/gateways/eu-1", "/gateways/us-1")
-COLUMNAR_NODES = ("/gateways/eu-2",)
+NODES = {"/gateways/eu-1": Encoding.JSON, "/gateways/us-1": Encoding.BINARY, "/gateways/eu-2": Encoding.COLUMNAR}
+NODE_WEIGHTS = (4, 1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Delivery:
     """An event on its way through a gateway's emitter."""
 
     event: dict[str, Any]
-    columnar: bool
+    encoding: Encoding
 
 
 @dataclass(frozen=True)
@@ -68,23 +69,22 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
         return position + 2 * chunk + draw.random() * count / 10
 
     for number, event in enumerate(events):
-        columnar = event["source"] in COLUMNAR_NODES
         late = draw.random() < LATE_SHARE and number > 1  # the first two are copied and taken back for certain
         position = later(number) if late else float(number)
-        placed.append((position, Delivery(event, columnar)))
+        placed.append((position, Delivery(event, NODES[event["source"]])))
         outcomes["unpriced"] += event["data"]["model"] == UNKNOWN_MODEL.name
         if number > count * 0.8:
             continue  # what comes after an event needs room before the day ends
         if draw.random() < DUPLICATE_SHARE or number == 0:
-            placed.append((later(position), Delivery(event, draw.random() < 0.5)))
+            placed.append((later(position), Delivery(event, draw.choice(list(Encoding)))))
             outcomes["duplicates"] += 1
         if draw.random() < VOID_SHARE or number == 1:
-            placed.append((later(position), Delivery(_void(event, draw), False)))
+            placed.append((later(position), Delivery(_void(event, draw), Encoding.JSON)))
             outcomes["voided"] += 1
     conflicting = dict(events[0], data={**events[0]["data"], "usage": {"input_tokens": 1}})
-    placed.append((later(2 * chunk), Delivery(conflicting, False)))
+    placed.append((later(2 * chunk), Delivery(conflicting, Encoding.JSON)))
     orphan = _void({**events[0], "id": f"{seed}-never-sent"}, draw)
-    placed.append((draw.random() * count, Delivery(orphan, False)))
+    placed.append((draw.random() * count, Delivery(orphan, Encoding.JSON)))
     broken = broken_records(events[0], ends_at)
     placed += [(draw.random() * count, record) for record in broken]
 
@@ -131,7 +131,7 @@ def _event(identifier: str, request: Request, moment: datetime, draw: random.Ran
         "specversion": "1.0",
         "type": "ai.usage.v1",
         "id": identifier,
-        "source": draw.choice(COLUMNAR_NODES if draw.random() < 0.5 else JSON_NODES),
+        "source": draw.choices(list(NODES), NODE_WEIGHTS)[0],
         "time": _timestamp(moment),
         "subject": f"{offer.builder}/{tenant}",
         "datacontenttype": "application/json",

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from pathlib import Path
 
 from tollstream.demo.oracle.books import Books, Rating
-
 from tollstream.demo.oracle.events import AMOUNTS, BrokenError, Event, read_event
 from tollstream.demo.oracle.published import Published
 
@@ -28,7 +27,8 @@ MICROSECONDS = 1_000_000
 HORIZON_SECONDS = 35 * 86_400
 SKEW_SECONDS = 300
 # Read as data: the catalogue is part of the contract.
-BUILT_IN_METERS = frozenset(tomllib.loads((Path(__file__).parents[3] / "topics" / "meters.toml").read_text("utf-8")))
+_CATALOGUE = tomllib.loads((Path(__file__).parents[3] / "topics" / "meters.toml").read_text("utf-8"))
+BUILT_IN_METERS = {name: entry["kind"] for name, entry in _CATALOGUE.items()}
 
 
 @dataclass(slots=True)
@@ -118,15 +118,15 @@ def recompute(
     rules_path: Path,
     window_seconds: int,
     *,
-    meters: Collection[str] | None = None,
+    meters: Mapping[str, str] | None = None,
     horizon_seconds: int = HORIZON_SECONDS,
     skew_seconds: int = SKEW_SECONDS,
 ) -> OracleResult:
     """What the log comes to under these books (TOML files or folders of them). Raises OSError, ValueError, KeyError
-    for books that cannot be read; whatever is wrong with an event is an outcome. `meters` are the names that may be
-    used: the built-in catalogue's, unless given."""
+    for books that cannot be read; whatever is wrong with an event is an outcome. `meters` (name ->
+    inference | business) are those that may be used: the built-in catalogue's, unless given."""
     meters = BUILT_IN_METERS if meters is None else meters
-    books = Books.load(prices_path, rules_path)
+    books = Books.load(prices_path, rules_path, meters)
     result = OracleResult()
     billed: dict[tuple[int, str, str], _Billed] = {}
     with exact():

@@ -1,0 +1,70 @@
+"""What the demonstration asks ClickHouse, over HTTP like any analyst's client: plain SQL, rows as dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+
+AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
+_AMOUNTS = ", ".join(AMOUNTS)
+CHECKPOINTS = """
+SELECT source_partition, argMax(worker, next_offset) AS worker, max(next_offset) AS next_offset,
+       argMax((events, accepted, duplicates, dead_lettered, voids, unpriced), next_offset) AS counts
+FROM checkpoints GROUP BY source_partition ORDER BY source_partition
+"""
+LEDGER = f"""
+SELECT source_partition, source_offset, batch_index, kind, builder, tenant,
+       toUnixTimestamp(window_start) AS window_start, pricing, currency, {_AMOUNTS}
+FROM usage_ledger FINAL
+"""
+TOTALS = f"""
+SELECT builder, tenant, toUnixTimestamp(window_start) AS window_start, currency, {_AMOUNTS},
+       ledger_rows, net_events, unpriced_events
+FROM usage_totals FINAL
+"""
+DEAD_LETTERS = "SELECT source_partition, source_offset, batch_index, reason FROM dead_letters FINAL"
+DEAD_LETTER_REASONS = "SELECT reason, dead_letters FROM dead_letters_by_reason ORDER BY dead_letters DESC, reason"
+TENANTS = "SELECT builder, tenant, sum(customer_charge) AS customer_charge FROM usage_totals FINAL GROUP BY 1, 2"
+SPLIT = """
+SELECT builder, currency, sum(net_events) AS net_events, sum(customer_charge) AS customer_charge,
+       sum(provider_reward) AS provider_reward, sum(platform_fee) AS platform_fee,
+       sum(builder_earnings) AS builder_earnings
+FROM usage_totals FINAL GROUP BY builder, currency ORDER BY customer_charge DESC
+"""
+LINES = """
+SELECT feature, rule_id, currency, sum(net_events) AS net_events, sum(unpriced_events) AS unpriced_events,
+       sumMap(usage) AS usage, sum(customer_charge) AS customer_charge
+FROM usage_totals FINAL WHERE builder = {builder:String} AND tenant = {tenant:String}
+GROUP BY feature, rule_id, currency ORDER BY customer_charge DESC
+"""
+
+
+class Store:
+    """A connection to the demonstration's database; blocking."""
+
+    def __init__(self, url: str, database: str) -> None:
+        parts = urlsplit(url)
+        self._client = clickhouse_connect.get_client(host=parts.hostname, port=parts.port, database=database)
+
+    def rows(self, query: str, **parameters: str) -> list[dict[str, Any]]:
+        """The answer's rows by column name."""
+        return list(self._client.query(query, parameters=parameters).named_results())
+
+    def next_offsets(self) -> dict[int, int]:
+        """For each partition with a checkpoint, up to where it is stored."""
+        return {row["source_partition"]: row["next_offset"] for row in self.rows(CHECKPOINTS)}
+
+    def workers(self) -> dict[int, int]:
+        """For each partition, the process id of the worker that stored its end."""
+        return {row["source_partition"]: int(row["worker"].rpartition(":")[2]) for row in self.rows(CHECKPOINTS)}
+
+    def outcomes(self) -> dict[str, int]:
+        """What became of all events, as the workers' checkpoints count them."""
+        names = ("published", "accepted", "duplicates", "dead_lettered", "voided", "unpriced")
+        counts = [row["counts"] for row in self.rows(CHECKPOINTS)]
+        return {name: sum(count[number] for count in counts) for number, name in enumerate(names)}
+
+    def close(self) -> None:
+        self._client.close()
