@@ -1,0 +1,372 @@
+"""The oracle against examples worked by hand: a scenario is a table, the money stands in it.
+
+A row is `what key=value…`; usage, void, adjust and raw rows are records in the order of the log, on one partition.
+Under a record stands what must become of it: `-> rated charge reward fee earnings`, `-> unpriced reason`,
+`-> duplicate` or `-> dead reason`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tollstream.demo.oracle import OracleResult, Published, compare, read_published, recompute, write_published
+from tollstream.demo.oracle.ledger import Line
+
+HOUR = 3_600
+NOON = 1_769_860_800_000_000  # 2026-01-31T12:00:00Z in microseconds
+
+PRICES = """
+version = "p1"
+effective_from = 2026-01-01T00:00:00Z
+currency = "USD"
+default_reward_share = "0.70"
+[[rewards]]
+provider = "anthropic"
+share = "0.75"
+[[prices]]
+provider = "openai"
+model = "gpt-a"
+[prices.meters]
+input_tokens = { price = "2.50", per = 1_000_000 }   # 0.0000025
+output_tokens = { price = "10", per = 1_000_000 }    # 0.00001
+[[prices]]
+provider = "openai"
+model = "gpt-a"
+region = "eu"
+meters = { input_tokens = { price = "2.75", per = 1_000_000 } }
+[[prices]]
+provider = "openai"
+model = "gpt-a"
+mode = "batch"
+meters = { input_tokens = { price = "1.25", per = 1_000_000 } }
+[[prices]]
+provider = "anthropic"
+model = "claude-b"
+meters = { input_tokens = { price = "3", per = 1_000_000 } }
+[[prices]]
+provider = "openai"
+model = "gpt-odd"
+meters = { input_tokens = "0.000000000001" }         # the smallest price there is
+"""
+
+RULES = """
+version = "r1"
+effective_from = 2026-01-01T00:00:00Z
+[model_classes]
+premium = ["claude-b"]
+[[rules]]
+id = "passed"
+kind = "pass_through"
+match = { builder = "b-pass" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "half"
+kind = "markup"
+percent = "50"
+match = { builder = "b-markup" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "agency"
+kind = "margin"
+percent = "20"
+match = { builder = "b-margin" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "third"
+kind = "margin"
+percent = "70"
+match = { builder = "b-margin", feature = "third" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "pages"
+kind = "per_unit"
+amount = "0.01"
+meter = "pages"
+match = { builder = "b-pages" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "talks"
+kind = "unit_price"
+amount = "0.05"
+meter = "conversations"
+match = { builder = "b-talks" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "plan"
+kind = "included"
+match = { builder = "b-plan" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "bounded"
+kind = "markup"
+percent = "0"
+floor = "0.01"
+cap = "0.02"
+match = { builder = "b-bounded" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "premium"
+kind = "markup"
+percent = "100"
+match = { builder = "b-markup", model_class = "premium" }
+label = "x"
+unit = "x"
+reason = "x"
+[[rules]]
+id = "vip"
+kind = "pass_through"
+match = { tenant = "vip" }
+label = "x"
+unit = "x"
+reason = "x"
+"""
+
+SCENARIOS = {
+    "every kind of rule": """
+        usage id=1 builder=b-pass   in=1000 out=200        -> rated 0.0045 0.00315 0.00135 0
+            # 1000 x 0.0000025 + 200 x 0.00001 = 0.0025 + 0.002
+        usage id=2 builder=b-markup in=1000 out=200        -> rated 0.00675 0.00315 0.00135 0.00225
+        usage id=3 builder=b-margin in=1000 out=200        -> rated 0.005625 0.00315 0.00135 0.001125
+            # a margin of 20 % of the price is 1.25 times the base
+        usage id=4 builder=b-pages  in=1000 pages=3        -> rated 0.0325 0.00175 0.00075 0.03
+        usage id=5 builder=b-talks  in=1000 conversations=1 -> rated 0.05 0.00175 0.00075 0.0475
+        usage id=6 builder=b-plan   in=1000                -> rated 0 0.00175 0.00075 -0.0025
+        usage id=7 builder=b-bounded in=1000               -> rated 0.01 0.00175 0.00075 0.0075
+        usage id=8 builder=b-bounded in=9000               -> rated 0.02 0.01575 0.00675 -0.0025
+        usage id=9 builder=b-bounded in=6000               -> rated 0.015 0.0105 0.0045 0
+    """,
+    "the most specific rule and the right price": """
+        usage id=1 builder=b-markup tenant=vip in=1000     -> rated 0.0025 0.00175 0.00075 0
+            # tenant is the weightiest field
+        usage id=2 builder=b-markup provider=anthropic model=claude-b in=1000 -> rated 0.006 0.00225 0.00075 0.003
+            # model class premium: markup 100 %; anthropic's share is 75 %
+        usage id=3 builder=b-pass region=eu in=1000        -> rated 0.00275 0.001925 0.000825 0
+        usage id=4 builder=b-pass region=us in=1000        -> rated 0.0025 0.00175 0.00075 0
+        usage id=5 builder=b-pass mode=batch in=1000       -> rated 0.00125 0.000875 0.000375 0
+        usage id=6 builder=b-pass mode=batch out=1         -> unpriced no_price
+    """,
+    "rounding is half-even, twelve places, once": """
+        usage id=1 builder=b-pass model=gpt-odd in=1       -> rated 0.000000000001 0.000000000001 0 0
+            # reward 0.7e-12 rounds up, the fee is what is left
+        usage id=2 builder=b-pass model=gpt-odd in=0.5     -> rated 0 0 0 0
+        usage id=3 builder=b-pass model=gpt-odd in=1.5     -> rated 0.000000000002 0.000000000001 0.000000000001 0
+        usage id=4 builder=b-margin feature=third model=gpt-odd in=1 -> rated 0.000000000003 0.000000000001 0 0.000000000002
+            # 1e-12 / 0.3 = 3.33e-12
+    """,
+    "unpriced is never zero": """
+        usage id=1 builder=b-pass model=gpt-z in=1000      -> unpriced no_price
+        usage id=2 builder=b-pass model=gpt-z in=0         -> rated 0 0 0 0
+        usage id=3 builder=b-pass model= provider= in=1    -> unpriced no_model
+        usage id=4 builder=b-nobody in=1000                -> unpriced no_rule
+        usage id=5 builder=b-talks in=1000                 -> unpriced no_unit
+        usage id=6 builder=b-pass in=1 time=-2678400       -> unpriced no_book
+        void  id=7 builder=b-pass target=1                 -> unpriced no_price
+    """,
+    "copies and contradictions": """
+        usage id=1 builder=b-pass in=1000                  -> rated 0.0025 0.00175 0.00075 0
+        usage id=1 builder=b-pass in=1000                  -> duplicate
+        usage id=1 builder=b-pass in=1000.0 mode=standard  -> duplicate
+        usage id=1 builder=b-pass in=1001                  -> dead conflicting_duplicate
+        usage id=1 builder=b-pass in=1000 time=1           -> dead conflicting_duplicate
+        usage id=1 builder=b-pass in=1000                  -> duplicate
+    """,
+    "voids and adjustments": """
+        void  id=v0 builder=b-pass target=1                -> dead target_unknown
+        usage id=1 builder=b-pass in=1000                  -> rated 0.0025 0.00175 0.00075 0
+        adjust id=a1 builder=b-pass target=1 charge=0.1 reward=0.05 fee=0.02 earnings=0.03 -> rated 0.1 0.05 0.02 0.03
+        void  id=v1 builder=b-pass tenant=else target=1    -> dead target_of_other_tenant
+        void  id=v2 builder=b-pass target=1                -> rated -0.1025 -0.05175 -0.02075 -0.03
+        void  id=v2 builder=b-pass target=1                -> duplicate
+        void  id=v3 builder=b-pass target=1                -> dead target_already_voided
+        void  id=v4 builder=b-pass target=v2               -> dead target_not_usage
+        adjust id=a2 builder=b-pass target=1 charge=1 reward=0 fee=0 earnings=0 -> dead unbalanced_adjustment
+        usage id=1 builder=b-pass in=1000                  -> duplicate
+    """,
+    "times": """
+        usage id=1 builder=b-pass in=1 time=300            -> rated 0.0000025 0.00000175 0.00000075 0
+        usage id=2 builder=b-pass in=1 time=301            -> dead future_time
+        usage id=3 builder=b-pass in=1 time=-3024001       -> dead too_late
+    """,
+    "what cannot be billed": """
+        usage id=1 builder=b-pass in=-1                    -> dead quantity_negative
+        usage id=2 builder=b-pass in=0.1234567             -> dead quantity_too_precise
+        usage id=3 builder=b-pass in=1000000000001         -> dead quantity_too_large
+        usage id=4 builder=b-pass in=NaN                   -> dead quantity_not_finite
+        usage id=5 builder=b-pass vibes=1                  -> dead unknown_meter
+        usage id=6 builder=b-pass                          -> dead no_usage
+        usage id=7 builder= in=1                           -> dead empty_field
+        usage id=8 builder=b-pass mode=turbo in=1          -> dead invalid_value
+    """,
+}
+METERS = {"in": "input_tokens", "out": "output_tokens"}
+
+
+def record(offset: int, words: str) -> Published:
+    what, *pairs = words.split()
+    fields = dict(pair.split("=", 1) for pair in pairs)
+    seconds = int(fields.pop("time", "0"))
+    data = {"tenant": "t", "provider": "openai", "model": "gpt-a"} if what == "usage" else {"tenant": "t"}
+    identifier, target = fields.pop("id"), fields.pop("target", None)
+    if target:
+        data |= {"target_source": "s", "target_id": target, "reason": "why"}
+    if what == "adjust":
+        names = {"charge": "customer_charge", "reward": "provider_reward", "fee": "platform_fee"}
+        values = [(name, fields.pop(name)) for name in ("charge", "reward", "fee", "earnings")]
+        data["amounts"] = {names.get(name, "builder_earnings"): value for name, value in values}  # type: ignore[assignment]
+    tags = {"builder", "tenant", "provider", "model", "mode", "region", "feature"}
+    data |= {name: value for name, value in fields.items() if name in tags}
+    if what == "usage":
+        data["usage"] = {METERS.get(name, name): fields[name] for name in fields if name not in tags}  # type: ignore[assignment]
+    moment = NOON // 1_000_000 + seconds
+    kind = {"usage": "ai.usage.v1", "void": "ai.usage.void.v1", "adjust": "ai.usage.adjustment.v1"}[what]
+    subject = f"{data['builder']}/{data['tenant']}"
+    event = {"specversion": "1.0", "type": kind, "id": identifier, "source": "s", "subject": subject, "data": data}
+    event["time"] = datetime.fromtimestamp(moment, UTC).isoformat()
+    return Published(0, offset, 0, NOON, subject, json.dumps(event))
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("books")
+    (folder / "prices.toml").write_text(PRICES)
+    (folder / "rules.toml").write_text(RULES)
+    return folder / "prices.toml", folder / "rules.toml"
+
+
+def run(scenario: str, books: tuple[Path, Path]) -> tuple[list[str], OracleResult]:
+    """The expected outcomes, and what the oracle says."""
+    rows = [line for line in map(str.strip, scenario.splitlines()) if line and not line.startswith("#")]
+    records = [record(offset, row.split("->")[0]) for offset, row in enumerate(rows)]
+    return [row.split("->")[1].strip() for row in rows], recompute(records, *books, window_seconds=HOUR)
+
+
+def said(result: OracleResult, offset: int) -> str:
+    place = (0, offset, 0)
+    if place in result.dead_letters:
+        return f"dead {result.dead_letters[place]}"
+    line: Line | None = result.lines.get(place)
+    if line is None:
+        return "duplicate"
+    if line.amounts is None:
+        return f"unpriced {line.rating.unpriced_reason}"
+    return "rated " + " ".join(f"{amount.normalize():f}" if amount else "0" for amount in line.amounts)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_oracle_says_what_was_worked_by_hand(name: str, books: tuple[Path, Path]) -> None:
+    expected, result = run(SCENARIOS[name], books)
+    assert [said(result, offset) for offset in range(len(expected))] == expected
+    outcomes = result.outcomes
+    assert outcomes["published"] == outcomes["accepted"] + outcomes["duplicates"] + outcomes["dead_lettered"]
+
+
+def test_a_void_is_counted_in_its_targets_window(books: tuple[Path, Path]) -> None:
+    _, result = run(
+        """
+        usage id=1 builder=b-pass in=1000 time=-7200 -> x
+        usage id=2 builder=b-pass in=1000 time=-7199 -> x
+        void  id=3 builder=b-pass target=1           -> x
+        """,
+        books,
+    )
+    [(key, total)] = result.totals.items()
+    assert key == ("b-pass", "t", NOON // 1_000_000 - 7200, "USD")
+    assert total.amounts == [Decimal("0.0025"), Decimal("0.00175"), Decimal("0.00075"), Decimal(0)]
+    assert (total.ledger_rows, total.net_events, total.unpriced_events) == (3, 1, 0)
+
+
+def stored(result: OracleResult) -> tuple[list[dict[str, object]], list[dict[str, object]], list[dict[str, object]]]:
+    """What a store that agrees would answer."""
+    names = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
+    totals: list[dict[str, object]] = [
+        dict(zip(("builder", "tenant", "window_start", "currency"), key, strict=True))
+        | dict(zip(names, total.amounts, strict=True))
+        | {name: getattr(total, name) for name in ("ledger_rows", "net_events", "unpriced_events")}
+        for key, total in result.totals.items()
+    ]
+    ledger: list[dict[str, object]] = [
+        {"source_partition": place[0], "source_offset": place[1], "batch_index": place[2], "kind": line.kind}
+        | {"builder": line.builder, "tenant": line.tenant, "window_start": line.window_start}
+        | {"currency": line.rating.currency, "pricing": "rated" if line.amounts is not None else "unpriced"}
+        | dict(zip(names, line.amounts or (None,) * 4, strict=True))
+        for place, line in result.lines.items()
+    ]
+    letters: list[dict[str, object]] = [
+        {"source_partition": place[0], "source_offset": place[1], "batch_index": place[2], "reason": reason}
+        for place, reason in result.dead_letters.items()
+    ]
+    return totals, ledger, letters
+
+
+@pytest.fixture
+def agreed(books: tuple[Path, Path]) -> OracleResult:
+    return run(SCENARIOS["every kind of rule"] + SCENARIOS["what cannot be billed"].replace("id=", "id=x"), books)[1]
+
+
+def test_a_store_that_agrees_has_no_differences(agreed: OracleResult) -> None:
+    totals, ledger, letters = stored(agreed)
+    comparison = compare(agreed, totals=totals, ledger=ledger, dead_letters=letters)
+    assert comparison.equal
+    assert comparison.residual == 0
+
+
+def test_two_differences_that_cancel_each_other_out_still_show(agreed: OracleResult) -> None:
+    totals, ledger, _ = stored(agreed)
+    ledger[0]["customer_charge"] = Decimal("0.0045") + Decimal("0.000000000001")
+    ledger[1]["customer_charge"] = Decimal("0.00675") - Decimal("0.000000000001")
+    comparison = compare(agreed, totals=totals, ledger=ledger)
+    assert comparison.residual == Decimal("0.000000000002")
+    assert len(comparison.differences) == 2
+    assert "ledger row at (0, 0, 0), customer_charge" in comparison.differences[0]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda totals, ledger, letters: totals.pop(), "total of "),
+        (lambda totals, ledger, letters: totals.append(totals[0]), "total of "),
+        (lambda totals, ledger, letters: ledger.pop(), "missing in the store"),
+        (lambda totals, ledger, letters: ledger.append(ledger[0]), "unknown to the oracle, or there twice"),
+        (lambda totals, ledger, letters: ledger[0].update(window_start=0), "key: the oracle says"),
+        (lambda totals, ledger, letters: ledger[0].update(customer_charge=None, pricing="unpriced"), "pricing"),
+        (lambda totals, ledger, letters: letters.pop(), "dead letter at"),
+        (lambda totals, ledger, letters: letters[0].update(reason="too_late"), "dead letter at"),
+    ],
+)
+def test_whatever_the_store_has_otherwise_is_named(agreed: OracleResult, spoil: object, sentence: str) -> None:
+    totals, ledger, letters = stored(agreed)
+    spoil(totals, ledger, letters)  # type: ignore[operator]
+    comparison = compare(agreed, totals=totals, ledger=ledger, dead_letters=letters)
+    assert not comparison.equal
+    assert any(sentence in difference for difference in comparison.differences), comparison.differences
+
+
+def test_what_was_published_survives_being_written_to_a_file(tmp_path: Path) -> None:
+    published = [
+        Published(1, 0, 0, NOON, None, None),
+        Published(0, 5, 1, NOON, "b/ü", '{"a": "\u2028"}'),
+        Published(0, 5, 0, NOON, "b/t", b"\xff{".decode("utf-8", "surrogateescape"), "text/plain"),
+    ]
+    write_published(tmp_path / "published.jsonl", published)
+    assert list(read_published(tmp_path / "published.jsonl")) == [published[2], published[1], published[0]]
