@@ -36,59 +36,81 @@ class Settings(BaseSettings):
     )
 
     kafka_bootstrap_servers: str = Field(
-        "127.0.0.1:29092", min_length=1, description="Kafka brokers, host:port, separated by commas."
+        default="127.0.0.1:29092", min_length=1, description="Kafka brokers, host:port, separated by commas."
     )
     clickhouse_url: str = Field(
-        "http://127.0.0.1:18123", pattern=r"^https?://[^\s/]+", description="ClickHouse's HTTP interface."
+        default="http://127.0.0.1:18123", pattern=r"^https?://[^\s/]+", description="ClickHouse's HTTP interface."
     )
     clickhouse_database: str = Field(
-        "tollstream", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The database that holds the tables and views."
+        default="tollstream",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The database that holds the tables and views.",
     )
-    clickhouse_username: str = Field("default", min_length=1, description="ClickHouse user.")
-    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password; the embedded one has none.")
+    clickhouse_username: str = Field(default="default", min_length=1, description="ClickHouse user.")
+    clickhouse_password: SecretStr = Field(
+        default=SecretStr(""), description="ClickHouse password; the embedded one has none."
+    )
     clickhouse_cluster: str = Field(
-        "", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="Cluster that migrations run on; empty: one server."
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="Cluster that migrations run on; empty: one server.",
     )
     clickhouse_timeout_seconds: int = Field(
-        30, ge=1, le=600, description="How long ClickHouse may take to answer one request."
+        default=30, ge=1, le=600, description="How long ClickHouse may take to answer one request."
     )
     topic_epoch: int = Field(
-        1, ge=1, le=65535, description="Which topic is read: epoch 1 is `usage.raw`, epoch n `usage.raw.n`."
+        default=1, ge=1, le=65535, description="Which topic is read: epoch 1 is `usage.raw`, epoch n `usage.raw.n`."
     )
-    partitions: int = Field(8, ge=1, le=1024, description="Partitions of the raw topic; pinned when the epoch starts.")
+    partitions: int = Field(
+        default=8, ge=1, le=1024, description="Partitions of the raw topic; pinned when the epoch starts."
+    )
     window_seconds: int = Field(
-        3600, ge=60, le=86_400, description="Length of a billing window, UTC-aligned; divides a day; pinned per epoch."
+        default=3600,
+        ge=60,
+        le=86_400,
+        description="Length of a billing window, UTC-aligned; divides a day; pinned per epoch.",
     )
     dedup_horizon_seconds: int = Field(
-        3_024_000,
+        default=3_024_000,
         ge=3600,
         le=34_560_000,
         description="How old an event may be when it arrives (35 days); older ones are dead letters; pinned per epoch.",
     )
     future_skew_seconds: int = Field(
-        300, ge=0, le=86_400, description="How far ahead of its arrival an event's time may lie; pinned per epoch."
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How far ahead of its arrival an event's time may lie; pinned per epoch.",
     )
     consumer_group: str = Field(
-        "tollstream-meter", pattern=r"^[A-Za-z0-9._-]+$", description="Kafka consumer group shared by the workers."
+        default="tollstream-meter",
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Kafka consumer group shared by the workers.",
     )
     session_timeout_seconds: int = Field(
-        12, ge=6, le=60, description="How long a killed worker's partitions wait before another takes them over."
+        default=12,
+        ge=6,
+        le=60,
+        description="How long a killed worker's partitions wait before another takes them over.",
     )
-    prices: Path | None = Field(None, description="Price book: a file, or a folder of dated versions.")
-    rules: Path | None = Field(None, description="Surcharge rules: a file, or a folder of dated versions.")
-    meters: Path | None = Field(None, description="The installation's own meters, beside the built-in ones.")
-    metrics_host: str = Field("127.0.0.1", min_length=1, description="Where a worker answers Prometheus.")
-    metrics_port: Port = Field(9464, description="Port of the same; 0 takes a free one.")
-    block_records: int = Field(50_000, ge=1, le=1_000_000, description="A block is rated at this many records…")
-    block_seconds: float = Field(1.0, gt=0, le=60, description="…or after this long, whichever comes first.")
+    prices: Path | None = Field(default=None, description="Price book: a file, or a folder of dated versions.")
+    rules: Path | None = Field(default=None, description="Surcharge rules: a file, or a folder of dated versions.")
+    meters: Path | None = Field(default=None, description="The installation's own meters, beside the built-in ones.")
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="Where a worker answers Prometheus.")
+    metrics_port: Port = Field(default=9464, description="Port of the same; 0 takes a free one.")
+    block_records: int = Field(default=50_000, ge=1, le=1_000_000, description="A block is rated at this many records…")
+    block_seconds: float = Field(default=1.0, gt=0, le=60, description="…or after this long, whichever comes first.")
     flush_seconds_max: int = Field(
-        60, ge=1, le=600, description="How long one flush may take, retries included, before the worker stops."
+        default=60, ge=1, le=600, description="How long one flush may take, retries included, before the worker stops."
     )
     stall_seconds: int = Field(
-        60, ge=5, le=3600, description="Lag without progress for this long stops the worker; a supervisor restarts it."
+        default=60,
+        ge=5,
+        le=3600,
+        description="Lag without progress for this long stops the worker; a supervisor restarts it.",
     )
     reconcile_seconds: int = Field(
-        30, ge=1, le=86_400, description="How often a worker compares ledger, totals and offsets."
+        default=30, ge=1, le=86_400, description="How often a worker compares ledger, totals and offsets."
     )
 
     @field_validator("window_seconds")

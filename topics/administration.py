@@ -176,6 +176,7 @@ async def _create(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> No
                 name=spec.name,
                 num_partitions=spec.partitions,
                 replication_factor=spec.replication_factor,
+                replica_assignments={},  # aiokafka takes -1, the broker's default, only with it; empty means none
                 topic_configs=spec.settings(),
             )
             for spec in specs

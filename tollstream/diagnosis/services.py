@@ -65,7 +65,18 @@ async def _broker(settings: Settings) -> Sequence[Finding]:
 
 
 async def _topics(settings: Settings) -> Sequence[Finding]:
-    raise NotImplementedError
+    from topics.administration import inspect, plan
+    from topics.catalogue import topic_specs
+
+    wanted = topic_specs(settings.topic_epoch, settings.partitions)
+    compared = plan(wanted, await inspect(settings.kafka_bootstrap_servers, [spec.name for spec in wanted]))
+    if compared.refusals:
+        return [Finding("topics", "fail", " ".join(compared.refusals), "see above; nothing was changed")]
+    if compared.create:
+        missing = ", ".join(spec.name for spec in compared.create)
+        return [Finding("topics", "fail", f"not there yet: {missing}", "run `tollstream topics create`")]
+    notes = [Finding("topics", "warn", note) for note in compared.notes]
+    return notes or [Finding("topics", "ok", ", ".join(compared.unchanged))]
 
 
 def away(check: str, sentence: str, hosts: Sequence[str]) -> Finding:
