@@ -30,7 +30,7 @@ def rounded(amount: Decimal) -> Decimal:
 def parse_decimal(text: object, *, what: str, places: int, most: Decimal, least: Decimal) -> Decimal:
     """A plain decimal, written as text or as a whole number, within bounds; MoneyError says what is wrong with it."""
     if isinstance(text, bool) or not isinstance(text, str | int):
-        raise MoneyError(f"{what}: {text!r} has to be written in quotes, such as \"0.25\": a float is not exact")
+        raise MoneyError(f'{what}: {text!r} has to be written in quotes, such as "0.25": a float is not exact')
     try:
         value = Decimal(text)
     except InvalidOperation:

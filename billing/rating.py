@@ -17,10 +17,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from billing.documents import NONE
-from billing.money import EXACT
+from billing.documents import NONE, BookError
 from billing.prices import PriceBooks, resolve_price
 from billing.surcharges import Rule, RuleBooks, resolve_rule
+from billing.surcharges.kind import SurchargeKind
+from billing.surcharges.kinds import KINDS
 from topics.block import USAGE_PREFIX
 from topics.meters import MeterCatalogue, load_catalogue
 
@@ -48,6 +49,7 @@ class Rater:
     def __init__(self, books: PriceBooks, rules: RuleBooks, catalogue: MeterCatalogue | None = None) -> None:
         self.books, self.rules = books, rules
         catalogue = catalogue or load_catalogue()
+        _refuse_unknown_meters(books, rules, catalogue)
         self._inference = frozenset(name for name in catalogue if catalogue[name].kind == "inference")
         self._terms: dict[tuple[object, ...], Terms] = {}
 
@@ -59,9 +61,7 @@ class Rater:
         tags = dimensions.rows(named=True)
         meters = [name.removeprefix(USAGE_PREFIX) for name in events.columns if name.startswith(USAGE_PREFIX)]
         priced = [meter for meter in meters if meter in self._inference]
-        terms = [
-            self._resolve(tags[dimension], price, rule, priced) for dimension, price, rule in distinct.tolist()
-        ]
+        terms = [self._resolve(tags[dimension], price, rule, priced) for dimension, price, rule in distinct.tolist()]
         return _amounts(events, rows, terms, priced, meters)
 
     def _resolve(self, tags: dict[str, str], price: int, rule: int, meters: Sequence[str]) -> Terms:
@@ -85,15 +85,30 @@ class Rater:
         return known
 
 
-def _combinations(
-    dimension: np.ndarray, prices: np.ndarray, rules: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _refuse_unknown_meters(books: PriceBooks, rules: RuleBooks, catalogue: MeterCatalogue) -> None:
+    """A price or rule for a meter that no event can have is a slip of the pen, found before it costs money."""
+    for book in books.versions:
+        for entry in book.prices:
+            for meter in entry.meters:
+                if meter not in catalogue or catalogue[meter].kind != "inference":
+                    raise BookError(
+                        f"price book {book.version}, {entry.provider} {entry.model}: {meter!r} is no inference meter of "
+                        "the catalogue: correct the name, or declare the meter"
+                    )
+    for version in rules.versions:
+        for rule in version.rules:
+            if rule.meter is not None and rule.meter not in catalogue:
+                raise BookError(
+                    f"rule book {version.version}, rule {rule.id}: {rule.meter!r} is no meter of the catalogue: correct "
+                    "the name, or declare the meter"
+                )
+
+
+def _combinations(dimension: np.ndarray, prices: np.ndarray, rules: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct (dimension, price version, rule version), and each event's row among them."""
     if len(dimension) and prices.min() == prices.max() and rules.min() == rules.max():
         highest = int(dimension.max()) + 1
-        distinct = np.stack(
-            [np.arange(highest), np.full(highest, prices[0]), np.full(highest, rules[0])], axis=1
-        )
+        distinct = np.stack([np.arange(highest), np.full(highest, prices[0]), np.full(highest, rules[0])], axis=1)
         return dimension.astype(np.int64), distinct
     stacked = np.stack([dimension.astype(np.int64), prices, rules], axis=1)
     distinct, rows = np.unique(stacked, axis=0, return_inverse=True)
@@ -113,7 +128,7 @@ def quantities(millionths: pl.Series) -> pl.Series:
 def _amounts(
     events: pl.DataFrame, rows: np.ndarray, terms: list[Terms], priced: list[str], meters: list[str]
 ) -> pl.DataFrame:
-    def gather(values: list[object], dtype: object = MONEY) -> pl.Series:
+    def gather(values: list[object], dtype: pl.DataType | type[pl.DataType] = MONEY) -> pl.Series:
         return pl.Series(values, dtype=dtype).gather(rows)
 
     height = events.height
@@ -125,9 +140,8 @@ def _amounts(
         "has_model": gather([each.has_model for each in terms], pl.Boolean),
         "floor": gather([rule.floor if rule else None for rule in rules]),
         "cap": gather([rule.cap if rule else None for rule in rules]),
-        "amount": gather([rule.amount if rule else None for rule in rules]),
-        "factor": gather([_factor(rule) for rule in rules]),
-        "divisor": gather([_divisor(rule) for rule in rules]),
+        "parameter": gather([rule.parameter if rule else None for rule in rules]),
+        "needs_units": gather([bool(rule and rule.surcharge.needs_units) for rule in rules], pl.Boolean),
     }
     for meter in priced:
         frame["q." + meter] = quantities(events[USAGE_PREFIX + meter])
@@ -150,17 +164,13 @@ def _amounts(
         .when(missing & ~pl.col("has_model")).then(pl.lit("no_model"))
         .when(missing).then(pl.lit("no_price"))
         .when(pl.col("kind") == "").then(pl.lit("no_rule"))
-        .when((pl.col("kind") == "unit_price") & ~pl.col("has_units")).then(pl.lit("no_unit"))
+        .when(pl.col("needs_units") & ~pl.col("has_units")).then(pl.lit("no_unit"))
         .otherwise(pl.lit(""))
     )  # fmt: skip
-    charged = (
-        pl.when(pl.col("kind") == "markup").then(pl.col("base_cost") * pl.col("factor"))
-        .when(pl.col("kind") == "margin").then(pl.col("base_cost") / pl.col("divisor"))
-        .when(pl.col("kind") == "per_unit").then(pl.col("base_cost") + pl.col("amount") * pl.col("units"))
-        .when(pl.col("kind") == "unit_price").then(pl.col("amount") * pl.col("units"))
-        .when(pl.col("kind") == "included").then(pl.lit(ZERO, dtype=MONEY))
-        .otherwise(pl.col("base_cost"))
-    )  # fmt: skip
+    charged = pl.coalesce(
+        pl.lit(None, dtype=MONEY),
+        *(_charge(KINDS[kind]) for kind in sorted({rule.kind for rule in rules if rule})),
+    )
     bounded = pl.max_horizontal(pl.min_horizontal(charged, pl.col("cap")), pl.col("floor"))
     rated = (
         pl.DataFrame(frame)
@@ -186,13 +196,9 @@ def _amounts(
     )
 
 
-def _factor(rule: Rule | None) -> Decimal | None:
-    if rule is None or rule.kind != "markup" or rule.percent is None:
-        return None
-    return EXACT.add(Decimal(1), rule.percent.scaleb(-2, EXACT))
-
-
-def _divisor(rule: Rule | None) -> Decimal | None:
-    if rule is None or rule.kind != "margin" or rule.percent is None:
-        return None
-    return EXACT.subtract(Decimal(1), rule.percent.scaleb(-2, EXACT))
+def _charge(kind: SurchargeKind) -> pl.Expr:
+    """The charge where the event's rule is of this kind, null elsewhere."""
+    mine = pl.col("kind") == kind.name
+    # Branches are evaluated for all rows: a parameter that belongs to another kind must not take part.
+    masked = pl.when(mine).then(pl.col("parameter"))
+    return pl.when(mine).then(kind.charge(pl.col("base_cost"), masked, pl.col("units")))

@@ -9,7 +9,6 @@ Errors  `BookError` (billing/documents.py), naming file, entry and field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from billing.documents import Versions
 from billing.loading import load_versions
-from billing.money import SCALE, parse_decimal
+from billing.money import ROUNDING, SCALE, parse_decimal
 
 PRICE_MAX = Decimal(10) ** 6
 DEFAULT_REWARD_SHARE = "0.70"
@@ -43,9 +42,7 @@ class Price(BaseModel):
     @classmethod
     def _read(cls, value: Any) -> Any:
         table = value if isinstance(value, dict) else {"price": value}
-        amount = parse_decimal(
-            table.get("price"), what="price", places=SCALE, least=Decimal(0), most=PRICE_MAX * 10**9
-        )
+        amount = parse_decimal(table.get("price"), what="price", places=SCALE, least=Decimal(0), most=PRICE_MAX * 10**9)
         return {**table, "price": amount}
 
     @model_validator(mode="after")
@@ -55,9 +52,7 @@ class Price(BaseModel):
 
     @property
     def unit_price(self) -> Decimal:
-        from decimal import Context
-
-        return Context(prec=60).divide(self.price, Decimal(self.per))
+        return ROUNDING.divide(self.price, Decimal(self.per))
 
 
 class PriceEntry(BaseModel):
@@ -132,4 +127,4 @@ def resolve_price(book: PriceBook, tags: Mapping[str, str], meter: str) -> Decim
     return price.unit_price if price else None
 
 
-__all__ = ["DEFAULT_REWARD_SHARE", "PriceBook", "PriceBooks", "PriceEntry", "datetime", "resolve_price"]
+__all__ = ["DEFAULT_REWARD_SHARE", "PriceBook", "PriceBooks", "PriceEntry", "resolve_price"]

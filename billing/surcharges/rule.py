@@ -1,40 +1,45 @@
 """A surcharge rule: what it matches, how it charges, and what a customer is told about it.
 
-Kinds   markup         charge = base x (1 + percent / 100)
-        margin         charge = base / (1 - percent / 100): 20 % margin is 1.25 times the base
-        per_unit       charge = base + amount x quantity of a business meter
-        unit_price     charge = amount x quantity of a business meter; usage without that meter is unpriced
-        pass_through   charge = base
-        included       charge = 0, the Builder funds the base
-Then    charge = max(floor, min(cap, charge)) where given. Rounded once, half-even, 12 places.
+Charge = what the rule's kind makes of the base (kinds.py), then at most `cap`, then at least `floor`.
+Every rule has a label, a unit and a reason in plain words: what creates this charge. Without a reason it is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from billing.money import SCALE, parse_decimal
+from billing.surcharges.kind import SurchargeKind
+from billing.surcharges.kinds import KINDS
 
 # In order of weight: a rule that names an earlier field is more specific than one that names only later ones.
 MATCH_FIELDS = (
-    "tenant", "workspace", "builder", "feature", "workflow", "action", "model", "model_class", "provider", "mode", "route"
-)  # fmt: skip
-Kind = Literal["markup", "margin", "per_unit", "unit_price", "pass_through", "included"]
+    "tenant",
+    "workspace",
+    "builder",
+    "feature",
+    "workflow",
+    "action",
+    "model",
+    "model_class",
+    "provider",
+    "mode",
+    "route",
+)
+AMOUNT_MAX = Decimal(10) ** 6
 Text = Annotated[str, Field(min_length=1, max_length=256)]
-PERCENT_PLACES = SCALE - 2
-MARGIN_MAX = Decimal("99.99")
 
 
 def _amount(value: object) -> Decimal:
-    return parse_decimal(value, what="amount", places=SCALE, least=Decimal(0), most=Decimal(10) ** 6)
+    return parse_decimal(value, what="amount", places=SCALE, least=Decimal(0), most=AMOUNT_MAX)
 
 
 def _percent(value: object) -> Decimal:
-    return parse_decimal(value, what="percent", places=PERCENT_PLACES, least=Decimal(-100), most=Decimal(10) ** 6)
+    return parse_decimal(value, what="percent", places=SCALE - 2, least=-AMOUNT_MAX, most=AMOUNT_MAX)
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
@@ -45,7 +50,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: Text
-    kind: Kind
+    kind: str
     match: dict[str, Text] = Field(default_factory=dict)
     label: Text
     unit: Text
@@ -58,24 +63,37 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Rule:
+        if self.kind not in KINDS:
+            raise ValueError(f"rule {self.id}: kind is one of {', '.join(KINDS)}, not {self.kind}")
         wrong = sorted(set(self.match) - set(MATCH_FIELDS))
         if wrong:
             raise ValueError(f"rule {self.id}: match knows {', '.join(MATCH_FIELDS)}, not {', '.join(wrong)}")
-        needs = {"markup": ("percent",), "margin": ("percent",), "per_unit": ("amount", "meter"),
-                 "unit_price": ("amount", "meter")}.get(self.kind, ())  # fmt: skip
         for name in ("percent", "amount", "meter"):
-            if (getattr(self, name) is not None) != (name in needs):
-                verb = "needs" if name in needs else "takes no"
-                raise ValueError(f"rule {self.id}: {self.kind} {verb} {name}")
-        if self.kind == "margin" and self.percent is not None and not 0 <= self.percent <= MARGIN_MAX:
-            raise ValueError(f"rule {self.id}: a margin is 0 to {MARGIN_MAX} percent of the price")
+            wanted = name in self.surcharge.fields
+            if (getattr(self, name) is not None) != wanted:
+                raise ValueError(f"rule {self.id}: {self.kind} {'needs' if wanted else 'takes no'} {name}")
+        least, most = self.surcharge.percent_bounds
+        if self.percent is not None and not least <= self.percent <= most:
+            raise ValueError(f"rule {self.id}: the percent of a {self.kind} is {least} to {most}, not {self.percent}")
         if self.floor is not None and self.cap is not None and self.floor > self.cap:
             raise ValueError(f"rule {self.id}: floor {self.floor} is above cap {self.cap}")
+        if not self.reason.strip() or not self.label.strip() or not self.unit.strip():
+            raise ValueError(f"rule {self.id}: label, unit and reason have to say something to the customer")
         return self
 
     @property
+    def surcharge(self) -> SurchargeKind:
+        """How this rule charges."""
+        return KINDS[self.kind]
+
+    @property
+    def parameter(self) -> Decimal | None:
+        """The number that the kind's formula takes."""
+        return self.surcharge.parameter(self.percent, self.amount)
+
+    @property
     def specificity(self) -> tuple[bool, ...]:
-        """Which fields are named, in order of weight: compared as a tuple, the greater wins."""
+        """Which fields are named, in order of weight: compared as tuples, the greater wins."""
         return tuple(field in self.match for field in MATCH_FIELDS)
 
     def matches(self, tags: Mapping[str, str], classes: Mapping[str, frozenset[str]]) -> bool:
