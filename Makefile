@@ -29,8 +29,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 
 $(STAMP): requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "tollstream needs Python 3.11 or newer; '$(or $(PYTHON),python3)' is $$("$(or $(PYTHON),python3)" --version 2>&1 || echo missing)." \
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "tollstream needs Python 3.11 or newer; '$(or $(PYTHON),python3)' is $$("$(or $(PYTHON),python3)" --version 2>/dev/null || echo missing)." \
 	    "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version): about a minute, this once."
 	@"$(PYTHON)" -m venv $(VENV) || { \
@@ -95,7 +95,7 @@ packaging: $(STAMP)  ## build the wheel and install it in an empty environment
 
 .PHONY: bench
 bench: $(STAMP)  ## events per second end to end, and what each stage costs
-	@$(RUN) bench $(ARGS)
+	@$(RUN) bench.run $(ARGS)
 
 .PHONY: migrate
 migrate: $(STAMP)  ## apply the numbered ClickHouse migrations
