@@ -171,8 +171,8 @@ SCENARIOS = {
             # reward 0.7e-12 rounds up, the fee is what is left
         usage id=2 builder=b-pass model=gpt-odd in=0.5     -> rated 0 0 0 0
         usage id=3 builder=b-pass model=gpt-odd in=1.5     -> rated 0.000000000002 0.000000000001 0.000000000001 0
-        usage id=4 builder=b-margin feature=third model=gpt-odd in=1 -> rated 0.000000000003 0.000000000001 0 0.000000000002
-            # 1e-12 / 0.3 = 3.33e-12
+        usage id=4 builder=b-margin feature=third model=gpt-odd in=2 -> rated 0.000000000007 0.000000000001 0.000000000001 0.000000000005
+            # 2e-12 / 0.3 = 6.67e-12
     """,
     "unpriced is never zero": """
         usage id=1 builder=b-pass model=gpt-z in=1000      -> unpriced no_price

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from tollstream.demo.oracle.published import STRUCTURED, Published
@@ -30,6 +31,7 @@ CHOICES = {  # the first is the default
 }
 REQUIRED = ("source", "id", "time", "subject", "builder", "tenant", "target_source", "target_id")
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 TEXT_BYTES_MAX = 256
 QUANTITY_MAX = Decimal(10) ** 12
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,9 +76,13 @@ def read_event(published: Published, meters: Collection[str]) -> Event:
     if not isinstance(data, dict):
         raise BrokenError("wrong_field_type")
     source, identifier = _text(envelope, "source"), _text(envelope, "id")
-    tags = {name: _tag(data, name) for name in TAGS}
+    try:
+        tags = _tags(tuple(map(data.get, TAGS)))
+    except TypeError:  # a list or an object cannot be looked up
+        raise BrokenError("wrong_field_type") from None
+    builder, tenant = tags[0][1], tags[1][1]
     moment = _time(_text(envelope, "time"))
-    subject = f"{tags['builder']}/{tags['tenant']}"
+    subject = f"{builder}/{tenant}"
     if _text(envelope, "subject") != subject:
         raise BrokenError("subject_mismatch")
     if published.key != subject and not (published.key is None and published.content_type == ARROW):
@@ -87,7 +93,7 @@ def read_event(published: Published, meters: Collection[str]) -> Event:
         source=source,
         id=identifier,
         time=moment,
-        tags=tuple(tags.items()),
+        tags=tags,
         usage=_usage(data, meters) if kind == "usage" else (),
         target=target,
         amounts=_amounts(data) if kind == "adjustment" else (),
@@ -105,7 +111,7 @@ def _envelope(published: Published) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise BrokenError("batch_unreadable" if published.content_type == ARROW else "invalid_utf8") from None
     try:
-        envelope = json.loads(published.value, parse_float=Decimal, parse_constant=_refuse_constant)
+        envelope = _decoder.decode(published.value)
     except (ValueError, RecursionError):
         raise BrokenError("batch_unreadable" if published.content_type == ARROW else "not_json") from None
     if not isinstance(envelope, dict) or not isinstance(envelope.get("type"), str):
@@ -119,6 +125,9 @@ def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if value is None:
@@ -127,11 +136,18 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
         raise BrokenError("wrong_field_type")
     if not value and name in REQUIRED:
         raise BrokenError("empty_field")
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
+    if CONTROL_CHARACTER.search(value):
         raise BrokenError("control_character")
     if len(value.encode()) > TEXT_BYTES_MAX and name != "subject":
         raise BrokenError("field_too_long")
     return value
+
+
+@lru_cache(maxsize=100_000)
+def _tags(given: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
+    """Name and value of every tag; most events have the tags of another one."""
+    data = dict(zip(TAGS, given, strict=True))
+    return tuple((name, _tag(data, name)) for name in TAGS)
 
 
 def _tag(data: Mapping[str, Any], name: str) -> str:
