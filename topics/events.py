@@ -43,6 +43,7 @@ METERS = "meters"  # validation context: the names of the meters that may be use
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 METER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_MOMENT_SCHEMA = {"type": "string", "format": "date-time", "minLength": 1}
 _QUANTITY_TEXT = r"^[0-9]+(\.[0-9]+)?$"
 _AMOUNT_TEXT = r"^-?[0-9]+(\.[0-9]{1,12})?$"
 
@@ -81,7 +82,11 @@ class UsageSource(StrEnum):
 def _bounded(text: str, bytes_max: int) -> str:
     if CONTROL_CHARACTERS.search(text):
         raise problem(Reason.CONTROL_CHARACTER, f"is {shown(text)}: remove the control characters")
-    if len(text.encode()) > bytes_max:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise problem(Reason.INVALID_UTF8, "holds half of a surrogate pair, which is no character: remove it") from None
+    if size > bytes_max:
         raise problem(Reason.FIELD_TOO_LONG, f"is longer than {bytes_max} bytes ({shown(text)}): shorten it")
     return text
 
@@ -185,7 +190,7 @@ RequiredText = Annotated[str, AfterValidator(_required)]
 Address = Annotated[str, AfterValidator(_address)]
 Note = Annotated[str, AfterValidator(_note)]
 Traceparent = Annotated[str, BeforeValidator(valid_traceparent)]
-Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
 Amount = Annotated[Decimal, PlainValidator(amount), WithJsonSchema({"type": "string", "pattern": _AMOUNT_TEXT})]
 Usage = Annotated[
     dict[str, Decimal],
@@ -215,7 +220,9 @@ class Event(BaseModel):
     id: RequiredText = Field(description="Identifies the event together with `source`, for ever; 1 to 256 bytes.")
     source: RequiredText = Field(description="Who published it, a URI reference such as `gateway/eu-1`; to 256 bytes.")
     time: Moment = Field(description="When the usage happened: RFC 3339 with offset, microseconds count.")
-    traceparent: Traceparent = Field("", description="W3C trace context, carried along; malformed counts as absent.")
+    traceparent: Traceparent = Field(
+        default="", description="W3C trace context, carried along; malformed counts as absent."
+    )
     builder: Address = Field(description="Whose app it is; 1 to 256 bytes, no slash.")
     tenant: Address = Field(description="The Builder's customer who pays; 1 to 256 bytes, no slash.")
 
@@ -243,22 +250,26 @@ class UsageEvent(Event):
 
     TYPE: ClassVar[str] = "ai.usage.v1"
 
-    workspace: Text = Field("", description="The tenant's workspace; at most 256 bytes.")
-    deployment: Text = Field("", description="The deployment of the app; at most 256 bytes.")
-    feature: Text = Field("", description="The feature of the app that used it; at most 256 bytes.")
-    workflow: Text = Field("", description="The workflow it is part of; at most 256 bytes.")
-    action: Text = Field("", description="The step of the workflow; at most 256 bytes.")
-    business_unit: Text = Field("", description="The tenant's cost centre; at most 256 bytes.")
-    outcome: Text = Field("", description="What came of it for the tenant, such as `resolved`; at most 256 bytes.")
-    provider: Text = Field("", description="Who served the inference; at most 256 bytes.")
-    model: Text = Field("", description="The model that served; at most 256 bytes.")
-    requested_model: Text = Field("", description="The model that was asked for; at most 256 bytes.")
-    mode: Annotated[Mode, _choice(Mode)] = Field(Mode.STANDARD, description="The service tier as served.")
-    route: Annotated[Route, _choice(Route)] = Field(Route.PRIMARY, description="Whether the first choice answered.")
-    region: Text = Field("", description="Where it was served; at most 256 bytes.")
-    status: Annotated[Status, _choice(Status)] = Field(Status.COMPLETED, description="How the request ended.")
+    workspace: Text = Field(default="", description="The tenant's workspace; at most 256 bytes.")
+    deployment: Text = Field(default="", description="The deployment of the app; at most 256 bytes.")
+    feature: Text = Field(default="", description="The feature of the app that used it; at most 256 bytes.")
+    workflow: Text = Field(default="", description="The workflow it is part of; at most 256 bytes.")
+    action: Text = Field(default="", description="The step of the workflow; at most 256 bytes.")
+    business_unit: Text = Field(default="", description="The tenant's cost centre; at most 256 bytes.")
+    outcome: Text = Field(
+        default="", description="What came of it for the tenant, such as `resolved`; at most 256 bytes."
+    )
+    provider: Text = Field(default="", description="Who served the inference; at most 256 bytes.")
+    model: Text = Field(default="", description="The model that served; at most 256 bytes.")
+    requested_model: Text = Field(default="", description="The model that was asked for; at most 256 bytes.")
+    mode: Annotated[Mode, _choice(Mode)] = Field(default=Mode.STANDARD, description="The service tier as served.")
+    route: Annotated[Route, _choice(Route)] = Field(
+        default=Route.PRIMARY, description="Whether the first choice answered."
+    )
+    region: Text = Field(default="", description="Where it was served; at most 256 bytes.")
+    status: Annotated[Status, _choice(Status)] = Field(default=Status.COMPLETED, description="How the request ended.")
     usage_source: Annotated[UsageSource, _choice(UsageSource)] = Field(
-        UsageSource.PROVIDER, description="Who counted the usage."
+        default=UsageSource.PROVIDER, description="Who counted the usage."
     )
     usage: Usage = Field(
         description="Meter to quantity in the meter's unit: 0 to 10^12, at most 6 decimals, number or decimal string."
@@ -277,7 +288,7 @@ class VoidEvent(_TargetedEvent):
 
     TYPE: ClassVar[str] = "ai.usage.void.v1"
 
-    reason: Note = Field("", description="Why, in words; at most 1,024 bytes.")
+    reason: Note = Field(default="", description="Why, in words; at most 1,024 bytes.")
 
 
 class Amounts(BaseModel):

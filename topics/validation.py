@@ -21,7 +21,6 @@ from topics.quantities import Number
 from topics.reasons import Reason
 
 _TYPE = re.compile(r"(ai\.usage(?:\.[a-z]+)?)\.v([0-9]+)")
-_PYDANTIC_REASONS = {"missing": Reason.MISSING_FIELD, "string_unicode": Reason.INVALID_UTF8}
 Problem = tuple[Reason, str]
 
 
@@ -99,8 +98,6 @@ def _problem(error: Any) -> Problem:
         return Reason(kind), f"{name}{'' if error['msg'].startswith('.') else ' '}{error['msg']}"
     if kind == "missing":
         return Reason.MISSING_FIELD, f"{name} is missing: give it a value"
-    if kind == "string_unicode":
-        return Reason.INVALID_UTF8, f"{name} holds half of a surrogate pair, which is no character: remove it"
     if kind == "extra_forbidden":
         return Reason.WRONG_FIELD_TYPE, f"{name} is no field of this event: remove it"
     wanted = "an object" if kind.startswith(("model", "dict")) else "a string"

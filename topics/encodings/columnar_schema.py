@@ -55,7 +55,7 @@ def _check_type(metadata: Mapping[bytes, bytes]) -> None:
     given = metadata.get(TYPE_METADATA)
     if given is None or given == UsageEvent.TYPE.encode():
         return
-    reason = Reason.UNKNOWN_VERSION if given.startswith(b"ai.usage.v") else Reason.UNKNOWN_TYPE
+    reason = Reason.UNKNOWN_VERSION if given[:10] == b"ai.usage.v" and given[10:].isdigit() else Reason.UNKNOWN_TYPE
     known = "voids and adjustments travel as JSON" if given.decode("latin-1") in EVENT_TYPES else "correct the type"
     raise EventRefusedError(
         reason, f"the batch is of type {shown(given)}; only {UsageEvent.TYPE} comes in batches: {known}"

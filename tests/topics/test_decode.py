@@ -1,0 +1,181 @@
+"""The decoder on records that are wrong as records, and on voids and adjustments."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.support.raw import PARTITIONS, RECORD_TIME, Record, decode_events, decoder, record_of, usage_event
+from topics.block import EVENT_SCHEMA, TARGET_SCHEMA, Kind, Span
+from topics.encodings import binary, structured
+from topics.events import AdjustmentEvent, AnyEvent, VoidEvent
+from topics.identity import identity_words
+from topics.partitioner import partition_for
+from topics.reasons import Reason
+
+GOOD = record_of(structured.encode(usage_event()))
+VALUE = GOOD.value or b""
+NEIGHBOUR = partition_for(b"acme/globex", PARTITIONS)
+
+
+def reasons(*records: Record) -> list[Reason]:
+    block = decoder().decode(list(records))
+    assert block.events.height + len(block.rejections) == len(records)
+    return [rejection.reason for rejection in block.rejections]
+
+
+def changed(**changes: object) -> Record:
+    return Record(**({"offset": 0} | vars(GOOD) | changes))
+
+
+def test_an_empty_block_has_all_columns() -> None:
+    block = decoder().decode([])
+    assert dict(block.events.schema) == EVENT_SCHEMA
+    assert dict(block.targets.schema) == TARGET_SCHEMA
+    assert block.identities.shape == (0, 2)
+    assert block.spans == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"value": None}, Reason.NULL_VALUE),
+        ({"value": b" " * (1 << 20) + b"x"}, Reason.RECORD_TOO_LARGE),
+        ({"headers": (("content-type", b"text/csv"),)}, Reason.UNKNOWN_CONTENT_TYPE),
+        ({"headers": (("content-type", b"application/cloudevents-batch+json"),)}, Reason.UNKNOWN_CONTENT_TYPE),
+        ({"headers": (("content-type", b"application/json"),)}, Reason.NOT_CLOUDEVENTS),
+        ({"headers": (("ce_specversion", b"\xff"),)}, Reason.INVALID_UTF8),
+        ({"key": None}, Reason.KEY_MISMATCH),
+        ({"key": b"acme/initech"}, Reason.KEY_MISMATCH),
+        ({"partition": (GOOD.partition + 1) % PARTITIONS}, Reason.WRONG_PARTITION),
+    ],
+)
+def test_a_record_that_is_wrong_as_a_record(changes: dict[str, object], reason: Reason) -> None:
+    assert reasons(changed(**changes)) == [reason]
+    # The same beside an event that is right, whose tags are then already known.
+    assert reasons(GOOD, changed(**changes, offset=1)) == [reason]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        [],
+        (("Content-Type", b"application/cloudevents+json; charset=UTF-8"),),
+        (("traceparent", b"00-x"), ("content-type", b"APPLICATION/CLOUDEVENTS+JSON")),
+    ],
+)
+def test_structured_events_are_recognised_however_the_content_type_is_written(headers: object) -> None:
+    assert reasons(changed(headers=headers)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"[" * 1_000_000, Reason.NESTED_TOO_DEEP),
+        (b'{"a":' * 200_000, Reason.NESTED_TOO_DEEP),
+        (VALUE[:-1] + b',"more":' + b"[" * 400_000 + b"]" * 400_000 + b"}", Reason.NESTED_TOO_DEEP),
+        (VALUE.replace(b"1000", b"9" * 1_000_000), Reason.QUANTITY_TOO_LARGE),
+        (VALUE.replace(b"1000", b"1e" + b"9" * 1_000_000), Reason.QUANTITY_TOO_LARGE),
+        (VALUE.replace(b"1000", b"0." + b"0" * 1_000_000 + b"1"), Reason.QUANTITY_TOO_PRECISE),
+        (VALUE.replace(b'"e1"', b'"' + b"\\u0041" * 170_000 + b'"'), Reason.FIELD_TOO_LONG),
+        (b'"' * 1_000_000, Reason.NOT_JSON),
+        (b'{"a":"' + b'\\"' * 500_000, Reason.NOT_JSON),
+        (b"\x00" * 1_000_000, Reason.NOT_JSON),
+        (b"{}" * 500_000, Reason.NOT_JSON),
+        (VALUE.replace(b"1000", b'"' + b"9" * 1_000_000 + b'"'), Reason.QUANTITY_TOO_LARGE),
+    ],
+)
+def test_a_megabyte_of_anything_is_refused_in_a_moment(value: bytes, reason: Reason) -> None:
+    started = time.process_time()
+    assert reasons(changed(value=value[: 1 << 20])) == [reason]
+    assert time.process_time() - started < 1.0
+
+
+def test_depth_does_not_depend_on_the_stack_of_the_caller() -> None:
+    deep = VALUE[:-1] + b',"more":' + b"[" * 60 + b"]" * 60 + b"}"
+    deeper = VALUE[:-1] + b',"more":' + b"[" * 64 + b"]" * 64 + b"}"
+
+    def at_depth(calls: int) -> list[Reason]:
+        return at_depth(calls - 1) if calls else reasons(changed(value=deep), changed(value=deeper, offset=1))
+
+    assert at_depth(0) == at_depth(400) == [Reason.NESTED_TOO_DEEP]
+
+
+def test_a_quantity_given_twice_counts_as_it_was_given_last() -> None:
+    value = VALUE.replace(b'"input_tokens":1000', b'"input_tokens":1,"input_tokens":2')
+    assert decoder().decode([changed(value=value)]).events["usage.input_tokens"].to_list() == [2_000_000]
+    twice = VALUE.replace(b'"usage":', b'"usage":{"requests":5},"usage":')
+    assert "usage.requests" not in decoder().decode([changed(value=twice)]).events.columns
+
+
+def test_usage_may_stand_anywhere_in_the_data() -> None:
+    value = VALUE.replace(b'{"builder":"acme","tenant":"globex",', b"{").replace(
+        b"200}", b'200},"tenant":"globex","builder":"acme"'
+    )
+    assert decoder().decode([changed(value=value)]).payloads == decoder().decode([GOOD]).payloads
+
+
+def test_voids_and_adjustments_name_their_targets() -> None:
+    amounts = {"customer_charge": "1", "provider_reward": "0.5", "platform_fee": "0.25", "builder_earnings": "0.25"}
+    about: dict[str, Any] = {"source": "gateway/eu-1", "builder": "acme", "tenant": "globex"}
+    about |= {"time": "2026-01-01T00:00:00Z", "target_source": "gateway/eu-1", "target_id": "e1"}
+    events: list[AnyEvent] = [
+        usage_event(),
+        VoidEvent(id="v1", reason="refused", **about),
+        usage_event(id="e2"),
+        AdjustmentEvent.model_validate({"id": "a1", "reason": "price", "amounts": amounts, **about}),
+    ]
+    block = decode_events(events)
+    assert block.events["kind"].to_list() == [Kind.USAGE, Kind.VOID, Kind.USAGE, Kind.ADJUSTMENT]
+    targets = block.targets.to_dicts()
+    about_e1 = {"target_source": "gateway/eu-1", "target_id": "e1"}
+    nothing = dict.fromkeys(amounts)
+    assert targets[0] == {"row": 1, "note": "refused", **about_e1, **nothing}
+    assert targets[1] == {"row": 3, "note": "price", **about_e1} | {n: Decimal(text) for n, text in amounts.items()}
+    assert [tuple(words) for words in block.target_identities.tolist()] == [identity_words("gateway/eu-1", "e1")] * 2
+    assert [tuple(words) for words in block.identities.tolist()] == [identity_words(e.source, e.id) for e in events]
+    assert len(set(block.payloads.tolist())) == 3  # the two usage events differ in nothing but their id
+    tags = block.dimensions.row(int(block.events["dimension"][1]), named=True)
+    assert (tags["builder"], tags["tenant"], tags["mode"]) == ("acme", "globex", "")
+
+
+def test_voids_in_binary_mode_are_read_as_well() -> None:
+    void = VoidEvent(
+        id="v1",
+        source="s",
+        time="2026-01-01T00:00:00Z",
+        builder="acme",
+        tenant="globex",
+        target_source="s",
+        target_id="e",
+    )
+    block = decoder().decode([record_of(binary.encode(void))])
+    assert block.payloads.tolist() == decode_events([void]).payloads.tolist()
+
+
+def test_spans_cover_gaps_and_count_unreadable_records_once() -> None:
+    other = record_of(structured.encode(usage_event(tenant="t2")), offset=3)
+    assert other.partition != NEIGHBOUR
+    records = [changed(offset=10), other, changed(offset=17, value=b"x"), changed(offset=19)]
+    block = decoder().decode(records)
+    assert block.spans == {NEIGHBOUR: Span(10, 20, 3), other.partition: Span(3, 4, 1)}
+    assert block.records[(NEIGHBOUR, 17)] is records[2]
+
+
+def test_the_decoder_forgets_tags_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("topics.decode.DIMENSIONS_MAX", 3)
+    hot = decoder()
+    for turn in range(4):
+        events = [usage_event(id=f"{turn}-{n}", feature=f"f{turn}-{n}") for n in range(3)]
+        block = hot.decode([record_of(structured.encode(event), offset=n) for n, event in enumerate(events)])
+        assert block.dimensions["feature"].to_list() == [event.feature for event in events]
+        assert block.identities.tolist() == [list(identity_words(e.source, e.id)) for e in events]
+
+
+def test_the_record_time_is_the_brokers() -> None:
+    assert decoder().decode([GOOD]).events["record_time"].to_list() == [RECORD_TIME * 1000]
