@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -145,15 +144,8 @@ def test_voids_and_adjustments_name_their_targets() -> None:
 
 
 def test_voids_in_binary_mode_are_read_as_well() -> None:
-    void = VoidEvent(
-        id="v1",
-        source="s",
-        time="2026-01-01T00:00:00Z",
-        builder="acme",
-        tenant="globex",
-        target_source="s",
-        target_id="e",
-    )
+    about = {"builder": "acme", "tenant": "globex", "target_source": "s", "target_id": "e"}
+    void = VoidEvent.model_validate({"id": "v1", "source": "s", "time": "2026-01-01T00:00:00Z", **about})
     block = decoder().decode([record_of(binary.encode(void))])
     assert block.payloads.tolist() == decode_events([void]).payloads.tolist()
 
