@@ -19,8 +19,9 @@ from aiohttp import web
 from deploy.embedded.clickhouse_front.compression import Compressor, ContentCoding, choose
 from deploy.embedded.clickhouse_front.engine import Call, Engine, Summary
 from deploy.embedded.clickhouse_front.failures import EngineFailure
-from deploy.embedded.clickhouse_front.requests import Received, receive, refuse_strangers
-from deploy.embedded.clickhouse_front.spool import Spool
+from deploy.embedded.clickhouse_front.native_blocks import NativeBlocks
+from deploy.embedded.clickhouse_front.requests import Received, is_true, receive, refuse_strangers
+from deploy.embedded.clickhouse_front.spool import Spool, Spools
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Front:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._spools = Spools()
         self._threads = ThreadPoolExecutor(STATEMENTS_MAX, thread_name_prefix="statement")
 
     def application(self) -> web.Application:
@@ -91,7 +93,7 @@ class Front:
         with ExitStack() as resources:
             try:
                 refuse_strangers(request)
-                received = await receive(request, resources)
+                received = await receive(request, resources, self._spools)
                 if received.data is not None:
                     return await self._insert(received, received.data, headers)
                 if _streams(received):
@@ -215,7 +217,9 @@ def _summary_header(summary: Summary) -> dict[str, str]:
 
 def _compressor(request: web.Request, received: Received, headers: dict[str, str]) -> Compressor | None:
     """Picks the coding and writes it into the headers."""
-    if received.settings.get("enable_http_compression", "0") in ("0", "false"):
+    if received.flag("compress"):
+        return NativeBlocks()  # which no header announces: the client asked for it
+    if not is_true(received.settings.get("enable_http_compression", "0")):
         return None
     coding = choose(request.headers.get("Accept-Encoding", ""))
     if coding is None:

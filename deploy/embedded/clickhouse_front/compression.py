@@ -50,7 +50,7 @@ def decompress(body: bytes, coding: str) -> memoryview:
     try:
         return memoryview(unpack(body))
     except cramjam.DecompressionError as error:
-        raise EngineFailure.of(432, "UNKNOWN_COMPRESSION_METHOD", f"the body is not {coding}: {error}") from error
+        raise EngineFailure.of(271, "CANNOT_DECOMPRESS", f"The body is not {coding}: {error}") from error
 
 
 def choose(accepted: str) -> str | None:

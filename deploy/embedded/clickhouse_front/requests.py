@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from deploy.embedded.clickhouse_front import native_blocks
 from deploy.embedded.clickhouse_front.compression import decompress
 from deploy.embedded.clickhouse_front.engine import SESSION_SECONDS, SESSION_SECONDS_MAX, ExternalTable
 from deploy.embedded.clickhouse_front.failures import EngineFailure
-from deploy.embedded.clickhouse_front.spool import Spool
+from deploy.embedded.clickhouse_front.spool import Spool, Spools
 from deploy.embedded.clickhouse_front.statements import Statement, analyse
 
 # Parameters of the interface itself; any other is a setting, as in a server.
@@ -62,7 +65,7 @@ class Received:
 
     def flag(self, name: str) -> bool:
         """A boolean parameter."""
-        return self.parameters.get(name, "0") not in ("", "0", "false")
+        return is_true(self.parameters.get(name, "0"))
 
     @property
     def session_seconds(self) -> float:
@@ -73,6 +76,11 @@ class Received:
             raise EngineFailure.of(
                 375, "INVALID_SESSION_TIMEOUT", f"Invalid session timeout: '{self.parameters['session_timeout']}'"
             ) from error
+
+
+def is_true(value: str) -> bool:
+    """A boolean, as clients write it."""
+    return value not in ("", "0", "false")
 
 
 def refuse_strangers(request: web.Request) -> None:
@@ -90,21 +98,17 @@ def refuse_strangers(request: web.Request) -> None:
         )
 
 
-async def receive(request: web.Request, resources: ExitStack) -> Received:
-    """Read a request. Insert data goes to a spool that lives as long as `resources`. EngineFailure."""
+async def receive(request: web.Request, resources: ExitStack, spools: Spools) -> Received:
+    """Read a request. Insert data goes to a spool that is lent as long as `resources` are held. EngineFailure."""
     parameters = dict(request.query)
     tables: tuple[ExternalTable, ...] = ()
-    head = parameters.get("query", "").encode()
+    data: Spool | None = None
     if request.content_type == "multipart/form-data":
-        parameters, tables = await _read_form(request, parameters, resources)
-        statement, data = analyse(parameters.get("query", "").encode()), None
-    elif (
-        request.content_type == "application/x-www-form-urlencoded" and not head and "Content-Length" in request.headers
-    ):
-        statement, data = await _read_body(request, b"", parameters, resources)
+        parameters, tables = await _read_form(request, parameters, resources, spools)
+        statement = analyse(parameters.get("query", "").encode())
     else:
-        statement, data = await _read_body(request, head, parameters, resources)
-    own = {name: value for name, value in parameters.items() if name in _OWN_PARAMETERS}
+        head = parameters.get("query", "").encode()
+        statement, data = await _read_body(request, head + b"\n" if head else b"", resources, spools)
     if request.method != "POST" and not statement.only_reads:
         raise EngineFailure.of(
             164,
@@ -112,10 +116,10 @@ async def receive(request: web.Request, resources: ExitStack) -> Received:
             f"Cannot execute query in readonly mode. For queries over HTTP, method {request.method} implies readonly. "
             "You should use method POST for modifying queries.",
         )
-    if "X-ClickHouse-Database" in request.headers:
-        own.setdefault("database", request.headers["X-ClickHouse-Database"])
-    if "X-ClickHouse-Format" in request.headers:
-        own.setdefault("default_format", request.headers["X-ClickHouse-Format"])
+    own = {name: value for name, value in parameters.items() if name in _OWN_PARAMETERS}
+    for header, name in (("X-ClickHouse-Database", "database"), ("X-ClickHouse-Format", "default_format")):
+        if header in request.headers:
+            own.setdefault(name, request.headers[header])
     described = {table.name for table in tables}
     return Received(
         statement=statement,
@@ -134,60 +138,68 @@ async def receive(request: web.Request, resources: ExitStack) -> Received:
 
 
 async def _read_body(
-    request: web.Request, head: bytes, parameters: Mapping[str, str], resources: ExitStack
+    request: web.Request, head: bytes, resources: ExitStack, spools: Spools
 ) -> tuple[Statement, Spool | None]:
     """The statement (in the URL, or at the head of the body) and, for an insert in a format, the data behind it."""
+    unpack = _unpacking(request)
+    if unpack is not None:
+        packed = await request.content.read()
+        body = await asyncio.to_thread(unpack, packed)
+        statement = analyse(head + bytes(body[:HEAD_BYTES]))
+        if statement.data_start is None:
+            return analyse(head + bytes(body)), None
+        return statement, _spool_of(resources, spools, memoryview(head), body, start=statement.data_start)
+    read = bytearray(head)
+    found = _insert_with_data(read, len(head))
+    while found is None and not request.content.at_eof():
+        read += await request.content.readany()
+        if len(read) > STATEMENT_BYTES_MAX:
+            raise EngineFailure.of(307, "TOO_MANY_BYTES", f"a statement of more than {STATEMENT_BYTES_MAX} bytes")
+        if len(read) <= len(head) + HEAD_BYTES:
+            found = _insert_with_data(read, len(head))
+    statement = found or analyse(bytes(read))
+    if statement.data_start is None:
+        return statement, None
+    spool = _spool_of(resources, spools, memoryview(bytes(read)), start=statement.data_start)
+    while not request.content.at_eof():
+        spool.write(await request.content.readany())
+    spool.end()
+    return statement, spool
+
+
+def _insert_with_data(read: bytearray, urls_bytes: int) -> Statement | None:
+    """The insert that a body begins with, once enough of it has come to say where its data starts."""
+    if not read[:64].lstrip().upper().startswith((b"INSERT", b"--", b"/*", b"#")):
+        return None
+    try:
+        statement = analyse(bytes(read))
+    except EngineFailure:
+        return None  # perhaps only half of it is here
+    start = statement.data_start
+    # With nothing behind it, the last word may go on, and the line may still end, in what comes next.
+    return statement if start is not None and (start <= urls_bytes or len(read) >= start + 2) else None
+
+
+def _spool_of(resources: ExitStack, spools: Spools, *parts: memoryview, start: int) -> Spool:
+    spool = resources.enter_context(spools.borrow())
+    for part in parts:
+        spool.write(part[start:])
+        start = max(0, start - len(part))
+    spool.end()
+    return spool
+
+
+def _unpacking(request: web.Request) -> Callable[[bytes], memoryview] | None:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding not in ("", "identity"):
-        packed = await request.content.read()
-        body = decompress(packed, coding)
-        if head:
-            return _split(head + b"\n", body, resources)
-        return _split(b"", body, resources)
-    read = bytearray(head + b"\n" if head else b"")
-    urls = len(read)
-    while (
-        not request.content.at_eof()
-        and (urls == 0 or not _is_insert_with_format(read))
-        and len(read) < HEAD_BYTES + urls
-    ):
-        read += await request.content.readany()
-    if not _is_insert_with_format(read):
-        while not request.content.at_eof():
-            read += await request.content.readany()
-            if len(read) > STATEMENT_BYTES_MAX:
-                raise EngineFailure.of(307, "TOO_MANY_BYTES", f"a statement of more than {STATEMENT_BYTES_MAX} bytes")
-    statement, spool = _split(bytes(read), memoryview(b""), resources)
-    if spool is not None:
-        while not request.content.at_eof():
-            spool.write(await request.content.readany())
-    return statement, spool
-
-
-def _is_insert_with_format(read: bytearray) -> bool:
-    if not read.lstrip()[:16].upper().startswith((b"INSERT", b"--", b"/*", b"#")):
-        return False
-    try:
-        return analyse(bytes(read)).data_start is not None
-    except EngineFailure:
-        return False
-
-
-def _split(head: bytes, rest: memoryview, resources: ExitStack) -> tuple[Statement, Spool | None]:
-    statement = analyse(head + bytes(rest[:HEAD_BYTES]))
-    if statement.data_start is None:
-        return analyse(head + bytes(rest)), None
-    spool = resources.enter_context(Spool())
-    if statement.data_start < len(head):
-        spool.write(memoryview(head)[statement.data_start :])
-        spool.write(rest)
-    else:
-        spool.write(rest[statement.data_start - len(head) :])
-    return statement, spool
+        return partial(decompress, coding=coding)
+    if is_true(request.query.get("decompress", "0")):
+        return native_blocks.unpack
+    return None
 
 
 async def _read_form(
-    request: web.Request, parameters: Mapping[str, str], resources: ExitStack
+    request: web.Request, parameters: Mapping[str, str], resources: ExitStack, spools: Spools
 ) -> tuple[dict[str, str], tuple[ExternalTable, ...]]:
     """Form fields are parameters; files are tables, described by parameters named after them."""
     found = dict(parameters)
@@ -199,9 +211,10 @@ async def _read_form(
         if part.filename is None:  # type: ignore[union-attr]
             found[name] = (await part.read()).decode()  # type: ignore[union-attr]
             continue
-        files[name] = resources.enter_context(Spool())
+        files[name] = resources.enter_context(spools.borrow())
         while chunk := await part.read_chunk():  # type: ignore[union-attr]
             files[name].write(chunk)
+        files[name].end()
     tables = []
     for name, spool in files.items():
         structure = found.get(f"{name}_structure")
