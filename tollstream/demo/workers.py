@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError
 
 from deploy.embedded import tether
 from tollstream.errors import UserError
@@ -78,7 +79,12 @@ def start_worker(settings_file: Path, log: Path) -> WorkerProcess:
 
 async def owned_partitions(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[int, list[int]]:
     """Process id of a worker -> partitions of the topic that the consumer group has given it."""
-    [description] = await admin.describe_consumer_groups([group])
+    try:
+        [description] = await admin.describe_consumer_groups([group])
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        return {}  # a young broker has no coordinator yet
     members = description.groups[0][5]  # (error, group, state, protocol type, protocol, members, …)
     return {
         int(client_id.rpartition(":")[2]): _partitions(assignment, topic)
