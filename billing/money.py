@@ -18,7 +18,7 @@ EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 ROUNDING = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
-class MoneyError(BillingError):
+class MoneyError(BillingError, ValueError):  # a ValueError, so that pydantic adds the field
     """A text or number that is no exact amount; says which and why."""
 
 

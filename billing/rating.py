@@ -92,15 +92,15 @@ def _refuse_unknown_meters(books: PriceBooks, rules: RuleBooks, catalogue: Meter
             for meter in entry.meters:
                 if meter not in catalogue or catalogue[meter].kind != "inference":
                     raise BookError(
-                        f"price book {book.version}, {entry.provider} {entry.model}: {meter!r} is no inference meter of "
-                        "the catalogue: correct the name, or declare the meter"
+                        f"price book {book.version}, {entry.provider} {entry.model}: {meter!r} is no inference meter "
+                        "of the catalogue: correct the name, or declare the meter"
                     )
     for version in rules.versions:
         for rule in version.rules:
             if rule.meter is not None and rule.meter not in catalogue:
                 raise BookError(
-                    f"rule book {version.version}, rule {rule.id}: {rule.meter!r} is no meter of the catalogue: correct "
-                    "the name, or declare the meter"
+                    f"rule book {version.version}, rule {rule.id}: {rule.meter!r} is no meter of the catalogue: "
+                    "correct the name, or declare the meter"
                 )
 
 

@@ -92,7 +92,7 @@ class LineReader:
 
     def read(self, lines: Iterable[tuple[int, bytes]], emission: Emission) -> tuple[list[Line], DecodedBlock]:
         """The good lines in order, and all that is known of them; the bad ones are put down in `emission`."""
-        records = [self._line(number, line) for number, line in lines]
+        records = [self.line(number, line) for number, line in lines]
         block = self._decoder.decode(records)
         emission.lines += len(records)
         emission.bad += len(block.rejections)
@@ -102,7 +102,8 @@ class LineReader:
         refused = {bad.offset for bad in block.rejections}
         return [record for record in records if record.offset not in refused], block
 
-    def _line(self, number: int, line: bytes) -> Line:
+    def line(self, number: int, line: bytes) -> Line:
+        """A line as a record, addressed by its subject where it has one."""
         try:
             subject = self._address.decode(line).subject
             home = self._homes.get(subject)
