@@ -54,7 +54,7 @@ def test_a_price_book_is_refused_with_a_sentence(tmp_path: Path, text: str, sent
     [
         ('[[rules]]\nid = "a"\nkind = "included"\nlabel = "l"\nunit = "u"\n', "rules.1.reason: Field required"),
         (RULE.replace('"r"', '" "') + 'kind = "included"\n', "have to say something to the customer"),
-        (RULE + 'kind = "gift"\n', "kind is one of markup, margin, per_unit, unit_price, pass_through, included, not gift"),
+        (RULE + 'kind = "gift"\n', "kind is one of markup, margin, per_unit"),
         (RULE + 'kind = "markup"\n', "rule a: markup needs percent"),
         (RULE + 'kind = "included"\npercent = "1"\n', "rule a: included takes no percent"),
         (RULE + 'kind = "per_unit"\namount = "1"\n', "rule a: per_unit needs meter"),
