@@ -15,12 +15,7 @@ import pytest
 from deploy.embedded.stack import EmbeddedStack
 
 ROOT = Path(__file__).resolve().parents[2]
-AMOUNTS = {
-    "customer_charge": "0.0039",
-    "provider_reward": "0.002275",
-    "platform_fee": "0.000975",
-    "builder_earnings": "0.00065",
-}
+AMOUNTS = {"customer_charge": "0.0039", "builder_earnings": "0.00065"}
 
 
 def _lines() -> list[str]:
