@@ -171,3 +171,36 @@ def test_the_decoder_forgets_tags_before_they_fill_the_memory(monkeypatch: pytes
 
 def test_the_record_time_is_the_brokers() -> None:
     assert decoder().decode([GOOD]).events["record_time"].to_list() == [RECORD_TIME * 1000]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        b',"more":{"requests":7}',
+        b',"x\\"usage":{"requests":7}',
+        b',"more":[{"requests":7}]',
+        b',"feature":"\\"usage\\":{}"',
+    ],
+)
+def test_an_object_that_only_looks_like_the_usage_is_not_taken_for_it(after: bytes) -> None:
+    value = VALUE.replace(b'"output_tokens":200}', b'"output_tokens":200}' + after)
+    for _ in range(2):
+        block = decoder().decode([changed(value=value), changed(value=value, offset=1)])
+        assert block.events["usage.input_tokens"].to_list() == [1_000_000_000] * 2
+        assert "usage.requests" not in block.events.columns
+
+
+def test_nesting_beside_the_usage_is_bounded_as_well() -> None:
+    deep = b'"data":{"more":' + b"[" * 70 + b"]" * 70 + b","
+    assert reasons(changed(value=VALUE.replace(b'"data":{', deep))) == [Reason.NESTED_TOO_DEEP]
+
+
+def test_a_slash_in_builder_or_tenant_is_refused_although_subject_and_key_agree() -> None:
+    for builder, tenant in ((b"a/b", b"c"), (b"a", b"b/c")):
+        key = builder + b"/" + tenant
+        value = VALUE.replace(b'"subject":"acme/globex"', b'"subject":"' + key + b'"')
+        value = value.replace(
+            b'"builder":"acme","tenant":"globex"', b'"builder":"%b","tenant":"%b"' % (builder, tenant)
+        )
+        record = changed(value=value, key=key, partition=partition_for(key, PARTITIONS))
+        assert reasons(record) == [Reason.INVALID_VALUE]
