@@ -233,7 +233,8 @@ def totals_table(changed: pl.DataFrame, totals: WindowTotals, topic_epoch: int) 
 
 def stored_totals(stored: pl.DataFrame, totals: WindowTotals) -> pl.DataFrame:
     """What a sink answers to `read_totals`, as rows that `WindowTotals.load` takes."""
-    usage = [{entry["key"]: int(entry["value"] * QUANTITY_UNIT) for entry in row or []} for row in stored["usage"]]
+    maps = stored["usage"].to_list()  # a Series of lists yields Series, which have no truth value
+    usage = [{entry["key"]: int(entry["value"] * QUANTITY_UNIT) for entry in row or []} for row in maps]
     meters = sorted({meter for row in usage for meter in row})
     return stored.select(
         pl.col("source_partition").cast(pl.Int32).alias("partition"),
