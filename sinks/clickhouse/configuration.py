@@ -43,7 +43,9 @@ class ClickHouseConfiguration:
                 raise StoreConfigurationError(setting=setting, value=name, detail="not a plain name such as tollstream")
         if self.timeout_seconds < 1:
             raise StoreConfigurationError(
-                setting="timeout_seconds", value=str(self.timeout_seconds), detail="not a whole second or more; 30 is usual"
+                setting="timeout_seconds",
+                value=str(self.timeout_seconds),
+                detail="not a whole second or more; 30 is usual",
             )
 
     @property

@@ -70,7 +70,9 @@ def classify(error: Exception, configuration: ClickHouseConfiguration, doing: st
     causes = list(_chain(error))
     # urllib3 counts a refused connection among the timeouts; it is none.
     refused = any(isinstance(cause, NewConnectionError) for cause in causes)
-    if not refused and any(isinstance(cause, (ReadTimeoutError, ConnectTimeoutError, TimeoutError)) for cause in causes):
+    if not refused and any(
+        isinstance(cause, (ReadTimeoutError, ConnectTimeoutError, TimeoutError)) for cause in causes
+    ):
         return StoreTimeoutError(url=configuration.url, doing=doing, seconds=configuration.timeout_seconds)
     code = error.code if isinstance(error, DriverError) else None
     if code is None:

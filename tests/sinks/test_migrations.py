@@ -28,8 +28,20 @@ from sinks.clickhouse.migrate import (
 )
 from sinks.clickhouse.readers import pins
 
-# Released files never change: a new migration adds its line here, and no line is ever edited or removed.
-RELEASED: Mapping[str, str] = {}
+# Released files never change: a new migration adds its line here, no line is ever edited or removed.
+RELEASED: Mapping[str, str] = {
+    "0001-schema-migrations.sql": "c0f2321799d2a2da",
+    "0002-usage-ledger.sql": "9ed7dc8ecb87d73c",
+    "0003-usage-totals.sql": "c43c41815d3e4608",
+    "0004-dead-letters.sql": "82da393eed1a15c4",
+    "0005-checkpoints.sql": "57adf5faddc29b0d",
+    "0006-topic-epochs.sql": "6a4e57fd00fdc8fd",
+    "0007-books.sql": "d682f452150c33fa",
+    "0008-backfill-grants.sql": "8df4224a22e398f7",
+    "0009-billing-views.sql": "0a2c9f13b8105e1d",
+    "0010-quarantine-views.sql": "fdc5f57271a2cb85",
+    "0011-reconciliation-views.sql": "e88bd2da4adf4f0b",
+}
 
 
 def tables_in(configuration: ClickHouseConfiguration) -> set[str]:

@@ -12,17 +12,21 @@ from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.conditions import of_partitions, window
 from sinks.reconciliation import METER_PREFIX, ZERO, Accounts, PartitionAccount, Residual, SumLine
 
+_Place = tuple[int, int]  # topic_epoch, source_partition
+
 # Identities are grouped a portion at a time, so that the whole ledger need not fit in the server's memory.
 IDENTITIES_PER_PORTION = 20_000_000
 _COUNTS = {"ledger_rows": "rows", "net_events": "net_events", "unpriced_events": "unpriced_events"}
-_FIGURES = ",\n".join(
-    f"('{name}', '{currency}', toDecimal256(ledger_{column}, 12), toDecimal256(totals_{column}, 12))".replace(
-        "'currency'", "toString(currency)"
-    )
-    for name, column, currency in [
-        *((name, column, "") for name, column in _COUNTS.items()),
-        *((name, name, "currency") for name in tables.AMOUNTS),
-    ]
+
+
+def _figure(name: str, column: str, unit: str) -> str:
+    """One (name, unit, ledger, totals) of a row of the view `reconciliation_by_key`."""
+    return f"('{name}', {unit}, toDecimal256(ledger_{column}, 12), toDecimal256(totals_{column}, 12))"
+
+
+_FIGURES = ", ".join(
+    [_figure(name, column, "''") for name, column in _COUNTS.items()]
+    + [_figure(name, name, "toString(currency)") for name in tables.AMOUNTS]
 )
 
 
@@ -52,10 +56,11 @@ def read_accounts(client: Client) -> Accounts:
     letters = _count_below(client, "dead_letters", next_offsets)
     ledger = _count_below(client, "usage_ledger", next_offsets)
     twice, shared = _repeated_identities(client, sum(ledger.values()))
-    lines, imbalances = _figures(client, "1")
     accounts = []
     for row in checkpoints:
         place = (row["topic_epoch"], row["source_partition"])
+        # A query per partition: none of them grows with the number of partitions, towards the timeout.
+        lines, imbalances = _figures(client, of_partitions(row["topic_epoch"], [row["source_partition"]]))
         accounts.append(
             PartitionAccount(
                 **row,
@@ -66,9 +71,6 @@ def read_accounts(client: Client) -> Accounts:
             )
         )
     return Accounts(tuple(accounts), shared)
-
-
-_Place = tuple[int, int]
 
 
 def _figures(client: Client, where: str) -> tuple[Mapping[_Place, list[SumLine]], Mapping[_Place, Decimal]]:
