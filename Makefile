@@ -61,8 +61,9 @@ fmt: $(STAMP)  ## format the code
 	@$(RUN) ruff format .
 
 .PHONY: lint
-lint: $(STAMP)  ## ruff
+lint: $(STAMP)  ## ruff: rules and format
 	@$(RUN) ruff check .
+	@$(RUN) ruff format --check --quiet . || { echo "make fmt formats these"; $(RUN) ruff format --check . ; }
 
 .PHONY: types
 types: $(STAMP)  ## mypy --strict

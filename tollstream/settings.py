@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         le=3600,
         description="Lag without progress for this long stops the worker; a supervisor restarts it.",
     )
+    dead_letter_percent_max: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="A worker stops when more of the last 100,000 events cannot be billed; 100 never stops.",
+    )
     reconcile_seconds: int = Field(
         default=30, ge=1, le=86_400, description="How often a worker compares ledger, totals and offsets."
     )
