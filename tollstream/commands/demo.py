@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from billing.surcharges import RuleBooks
+from deploy.embedded.errors import StackError
 from deploy.embedded.stack import EmbeddedStack
 from tollstream.demo import settings
 from tollstream.demo.distribution import REQUESTS, draw_requests
@@ -22,6 +25,7 @@ from tollstream.demo.report import as_json, how_to_query, print_report
 from tollstream.demo.run import Demonstration, Outcome, Plan
 from tollstream.demo.run import Progress as Steps
 from tollstream.demo.trace import Request, read_trace
+from tollstream.errors import UserError
 from topics.meters import load_catalogue
 
 EPILOG = """\b
@@ -59,9 +63,19 @@ def command(
     """
     drawn = _requests(trace, seed, requests)
     plan = Plan(drawn, seed, BOOKS / "prices.toml", BOOKS / "rules.toml")
-    with tempfile.TemporaryDirectory(prefix="tollstream-demo-", ignore_cleanup_errors=True) as name:
-        outcome = asyncio.run(_run(plan, Path(name), keep=keep, as_object=as_object))
-    context.exit(0 if outcome.holds else 1)
+    folder = Path(tempfile.mkdtemp(prefix="tollstream-demo-"))
+    holds = False
+    try:
+        holds = asyncio.run(_run(plan, folder, keep=keep, as_object=as_object)).holds
+    except (UserError, StackError):
+        click.echo(f"What it left behind, with the logs, is in {folder}", err=True)
+        raise
+    finally:
+        if holds or isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            shutil.rmtree(folder, ignore_errors=True)
+    if not holds:
+        click.echo(f"What was published, and the logs, are in {folder}", err=True)
+    context.exit(0 if holds else 1)
 
 
 def _requests(trace: Path | None, seed: int, count: int | None) -> list[Request]:
@@ -101,7 +115,7 @@ def _print_verdict(outcome: Outcome) -> None:
         )
     else:
         broken = sum(not check.holds for check in outcome.checks)
-        click.secho(f"Residual {residual}: {broken} checks do not hold, see above.", fg="red")
+        click.secho(f"Residual {residual}, and of {len(outcome.checks)} checks {broken} failed: see above.", fg="red")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from sinks.clickhouse.migrate import migrate
 from sinks.reconciliation import Level, findings
 from tollstream.demo import settings, store
 from tollstream.demo.checks import Check, Killing, killing_checks, money_checks, outcome_checks
-from tollstream.demo.oracle import Comparison, OracleResult, compare, recompute, write_published
+from tollstream.demo.oracle import Comparison, OracleResult, Published, compare, recompute, write_published
 from tollstream.demo.publishing import Publisher
 from tollstream.demo.store import Store
 from tollstream.demo.trace import Request
@@ -90,17 +90,20 @@ class Demonstration:
     async def run(self, stack: EmbeddedStack) -> Outcome:
         """All steps; the stack is left running, the workers are not."""
         started = time.monotonic()
+        plan = self.plan
+        drawing = asyncio.create_task(asyncio.to_thread(make_traffic, plan.requests, plan.seed, datetime.now(UTC)))
         await self._prepare(stack)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.endpoints.bootstrap_servers)
         await admin.start()
         database = await asyncio.to_thread(Store, self.endpoints.clickhouse_url, settings.DATABASE)
         try:
             owned = await self._start_workers(admin)
-            traffic = make_traffic(self.plan.requests, self.plan.seed, datetime.now(UTC))
+            traffic = await drawing
             async with Publisher(self.endpoints.bootstrap_servers, self.topic, settings.PARTITIONS) as publisher:
                 killed = await self._publish_and_kill(traffic, publisher, database, owned)
+            recomputing = asyncio.create_task(asyncio.to_thread(self._recompute, publisher.published))
             await self._catch_up(publisher.ends(), database)
-            outcome = await self._judge(traffic, publisher, database, killed)
+            outcome = await self._judge(traffic, publisher, database, killed, await recomputing)
         finally:
             await admin.close()
             self.stop_workers()
@@ -188,18 +191,21 @@ class Demonstration:
                 )
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _judge(self, traffic: Traffic, publisher: Publisher, database: Store, killed: _Killed) -> Outcome:
+    def _recompute(self, published: list[Published]) -> OracleResult:
+        """What the oracle says; it may say so while the worker is still at it."""
+        write_published(self.folder / "published.jsonl", published)
+        return recompute(published, self.plan.prices, self.plan.rules, settings.WINDOW_SECONDS)
+
+    async def _judge(
+        self, traffic: Traffic, publisher: Publisher, database: Store, killed: _Killed, oracle: OracleResult
+    ) -> Outcome:
         """Steps 5 and 6."""
-        self.progress("Recomputing every cent", 0, 3)
+        self.progress("Comparing every cent", 0, 3)
         exit_codes = await asyncio.to_thread(self.stop_workers)
-        write_published(self.folder / "published.jsonl", publisher.published)
-        outcome = Outcome()
-        outcome.oracle = await asyncio.to_thread(
-            recompute, publisher.published, self.plan.prices, self.plan.rules, settings.WINDOW_SECONDS
-        )
-        self.progress("Recomputing every cent", 1, 3)
+        self.progress("Comparing every cent", 1, 3)
+        outcome = Outcome(oracle=oracle)
         await asyncio.to_thread(_read_store, outcome, database)
-        self.progress("Recomputing every cent", 2, 3)
+        self.progress("Comparing every cent", 2, 3)
         outcome.killing = killed.killing(publisher.ends(), await asyncio.to_thread(database.workers))
         wrong = await self._findings()
         outcome.checks = [
@@ -208,7 +214,7 @@ class Demonstration:
             *outcome_checks(traffic.expected, outcome.stored, outcome.oracle),
             *money_checks(outcome.sums, wrong, outcome.comparison),
         ]
-        self.progress("Recomputing every cent", 3, 3)
+        self.progress("Comparing every cent", 3, 3)
         return outcome
 
     async def _findings(self) -> list[str]:
@@ -234,16 +240,15 @@ class _Killed:
 
     def killing(self, ends: Mapping[int, int], finished_by: Mapping[int, int]) -> Killing:
         """With what came of it: the log's ends, and which process stored the end of each partition."""
-        taken_over = tuple(
-            partition for partition in self.partitions if finished_by.get(partition, self.pid) != self.pid
-        )
+        unfinished = tuple(each for each in self.partitions if self.stored.get(each, 0) < ends.get(each, 0))
         return Killing(
             pid=self.pid,
             exit_code=self.exit_code,
             partitions=self.partitions,
             stored=sum(self.stored.get(partition, 0) for partition in self.partitions),
             published=sum(ends.get(partition, 0) for partition in self.partitions),
-            taken_over=taken_over,
+            unfinished=unfinished,
+            taken_over=tuple(each for each in unfinished if finished_by.get(each, self.pid) != self.pid),
         )
 
 
@@ -259,6 +264,6 @@ def _read_store(outcome: Outcome, database: Store) -> None:
         dead_letters=database.rows(store.DEAD_LETTERS),
     )
     outcome.dead_letters = {row["reason"]: row["dead_letters"] for row in database.rows(store.DEAD_LETTER_REASONS)}
-    largest = max(database.rows(store.TENANTS), key=lambda row: row["customer_charge"])
+    largest = max(database.rows(store.TENANTS), key=lambda row: row["charge"])
     outcome.tenant = (largest["builder"], largest["tenant"])
     outcome.tenant_lines = database.rows(store.LINES, builder=largest["builder"], tenant=largest["tenant"])

@@ -10,9 +10,9 @@ import clickhouse_connect
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
 _AMOUNTS = ", ".join(AMOUNTS)
 CHECKPOINTS = """
-SELECT source_partition, argMax(worker, next_offset) AS worker, max(next_offset) AS next_offset,
-       argMax((events, accepted, duplicates, dead_lettered, voids, unpriced), next_offset) AS counts
-FROM checkpoints GROUP BY source_partition ORDER BY source_partition
+SELECT source_partition, argMax(c.worker, c.next_offset) AS worker, max(c.next_offset) AS next_offset,
+       argMax((c.events, c.accepted, c.duplicates, c.dead_lettered, c.voids, c.unpriced), c.next_offset) AS counts
+FROM checkpoints AS c GROUP BY source_partition ORDER BY source_partition
 """
 LEDGER = f"""
 SELECT source_partition, source_offset, batch_index, kind, builder, tenant,
@@ -26,17 +26,17 @@ FROM usage_totals FINAL
 """
 DEAD_LETTERS = "SELECT source_partition, source_offset, batch_index, reason FROM dead_letters FINAL"
 DEAD_LETTER_REASONS = "SELECT reason, dead_letters FROM dead_letters_by_reason ORDER BY dead_letters DESC, reason"
-TENANTS = "SELECT builder, tenant, sum(customer_charge) AS customer_charge FROM usage_totals FINAL GROUP BY 1, 2"
+TENANTS = "SELECT builder, tenant, sum(t.customer_charge) AS charge FROM usage_totals AS t FINAL GROUP BY 1, 2"
 SPLIT = """
-SELECT builder, currency, sum(net_events) AS net_events, sum(customer_charge) AS customer_charge,
-       sum(provider_reward) AS provider_reward, sum(platform_fee) AS platform_fee,
-       sum(builder_earnings) AS builder_earnings
-FROM usage_totals FINAL GROUP BY builder, currency ORDER BY customer_charge DESC
+SELECT builder, currency, sum(t.net_events) AS net_events, sum(t.customer_charge) AS customer_charge,
+       sum(t.provider_reward) AS provider_reward, sum(t.platform_fee) AS platform_fee,
+       sum(t.builder_earnings) AS builder_earnings
+FROM usage_totals AS t FINAL GROUP BY builder, currency ORDER BY customer_charge DESC
 """
 LINES = """
-SELECT feature, rule_id, currency, sum(net_events) AS net_events, sum(unpriced_events) AS unpriced_events,
-       sumMap(usage) AS usage, sum(customer_charge) AS customer_charge
-FROM usage_totals FINAL WHERE builder = {builder:String} AND tenant = {tenant:String}
+SELECT feature, rule_id, currency, sum(t.net_events) AS net_events, sum(t.unpriced_events) AS unpriced_events,
+       sumMap(t.usage) AS usage, sum(t.customer_charge) AS customer_charge
+FROM usage_totals AS t FINAL WHERE builder = {builder:String} AND tenant = {tenant:String}
 GROUP BY feature, rule_id, currency ORDER BY customer_charge DESC
 """
 

@@ -59,7 +59,7 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
     """A day's traffic from these requests; equal arguments give equal traffic."""
     draw = random.Random(f"traffic {seed}")
     count = len(requests)
-    chunk = max(1, min(250, count // 20))
+    chunk = max(1, min(1_000, count // 20))
     times = _times(requests, ends_at)
     events = [_event(f"{seed}-{number:06d}", request, times[number], draw) for number, request in enumerate(requests)]
     placed: list[tuple[float, Delivery | Broken]] = []
