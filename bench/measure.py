@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +28,7 @@ BOOKS = Path(__file__).parent / "books"
 STEADY = (0.1, 0.9)  # the part of the run that counts as throughput
 WAIT_SECONDS_MAX = 900.0
 RESTART_EVENTS = 10_000
+EVENTS_STORED = "SELECT sum(events) FROM (SELECT max(events) AS events FROM checkpoints GROUP BY source_partition)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,11 @@ async def measure(
     """Run the benchmark against a running stack; `servers` are the process ids of broker and store."""
     environment = _environment(endpoints, partitions)
     for verb in (["schema", "migrate"], ["topics", "create"]):
-        subprocess.run([sys.executable, "-m", "tollstream", *verb], env=environment, check=True, stdout=sys.stderr)
+        made = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tollstream", *verb, env=environment, stdout=sys.stderr
+        )
+        if await made.wait():
+            raise RuntimeError(f"tollstream {' '.join(verb)} failed")
     topic = raw_topic_name(1)
     say(f"publishing {events:,} events ({encoding})")
     expected = await publish(endpoints.bootstrap_servers, topic, events, encoding, partitions)
@@ -150,9 +156,7 @@ async def _follow(
         if worker.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the worker stopped or hangs at {samples[-1].events if samples else 0:,} events")
         await asyncio.sleep(0.25)
-        done = await asyncio.to_thread(
-            client.query, "SELECT sum(events) FROM (SELECT max(events) AS events FROM checkpoints GROUP BY topic_epoch, source_partition)"
-        )  # fmt: skip
+        done = await asyncio.to_thread(client.query, EVENTS_STORED)
         samples.append(
             _Sample(
                 time.monotonic(), int(done.result_rows[0][0]), _cpu(worker), _cpu(broker), _cpu(store),
@@ -179,8 +183,6 @@ def _memory_at(samples: list[_Sample], events: float) -> float:
 
 
 def _metrics_port(log: Path) -> int:
-    import json
-
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("{"):
             start = json.loads(line)

@@ -35,19 +35,21 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="tollstream-bench-", dir=arguments.data) as folder:
-        with EmbeddedStack(Path(folder) / "stack") as stack:
-            result = asyncio.run(
-                measure(
-                    stack.endpoints,
-                    Path(folder),
-                    events=arguments.events,
-                    encoding=arguments.encoding,
-                    partitions=arguments.partitions,
-                    say=console.log,
-                    servers=(stack.kafka.pid, stack.clickhouse.pid),
-                )
+    with (
+        tempfile.TemporaryDirectory(prefix="tollstream-bench-", dir=arguments.data) as folder,
+        EmbeddedStack(Path(folder) / "stack") as stack,
+    ):
+        result = asyncio.run(
+            measure(
+                stack.endpoints,
+                Path(folder),
+                events=arguments.events,
+                encoding=arguments.encoding,
+                partitions=arguments.partitions,
+                say=console.log,
+                servers=(stack.kafka.pid, stack.clickhouse.pid),
             )
+        )
     if arguments.json:
         print(json.dumps(result.as_dict()))
     else:

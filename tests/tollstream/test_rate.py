@@ -14,7 +14,7 @@ from tollstream.commands.rate import command
 
 
 def event(number: int, **changes: object) -> str:
-    data = {
+    data: dict[str, object] = {
         "builder": "acme", "tenant": "t1", "feature": "chat", "provider": "northwind", "model": "nw-large",
         "usage": {"input_tokens": 1000, "output_tokens": 200},
     }  # fmt: skip
