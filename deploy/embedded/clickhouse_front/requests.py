@@ -148,7 +148,9 @@ async def _read_body(
         statement = analyse(head + bytes(body[:HEAD_BYTES]))
         if statement.data_start is None:
             return analyse(head + bytes(body)), None
-        return statement, _spool_of(resources, spools, memoryview(head), body, start=statement.data_start)
+        spool = _spool_of(resources, spools, memoryview(head), body, start=statement.data_start)
+        spool.end()
+        return statement, spool
     read = bytearray(head)
     found = _insert_with_data(read, len(head))
     while found is None and not request.content.at_eof():
@@ -185,7 +187,6 @@ def _spool_of(resources: ExitStack, spools: Spools, *parts: memoryview, start: i
     for part in parts:
         spool.write(part[start:])
         start = max(0, start - len(part))
-    spool.end()
     return spool
 
 
