@@ -6,18 +6,18 @@ import asyncio
 import json
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from billing.surcharges import RuleBooks
-from deploy.embedded.errors import StackError
 from deploy.embedded.stack import EmbeddedStack
 from tollstream.demo import settings
 from tollstream.demo.distribution import REQUESTS, draw_requests
@@ -34,6 +34,7 @@ Examples:
   tollstream demo --trace AzureLLMInferenceTrace_conv.csv --json
   tollstream demo --keep
 """
+TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 BOOKS = Path(settings.__file__).with_name("books")
 
 
@@ -67,13 +68,17 @@ def command(
     holds = False
     try:
         holds = asyncio.run(_run(plan, folder, keep=keep, as_object=as_object)).holds
-    except (UserError, StackError):
-        click.echo(f"What it left behind, with the logs, is in {folder}", err=True)
+    except (KeyboardInterrupt, asyncio.CancelledError) as end:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(end, KeyboardInterrupt):
+            raise
+        context.exit(TERMINATED)
+    except BaseException:
+        click.echo(f"The logs are in {folder / 'logs'}", err=True)
         raise
-    finally:
-        if holds or isinstance(sys.exc_info()[1], KeyboardInterrupt):
-            shutil.rmtree(folder, ignore_errors=True)
-    if not holds:
+    if holds:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
         click.echo(f"What was published, and the logs, are in {folder}", err=True)
     context.exit(0 if holds else 1)
 
@@ -103,6 +108,8 @@ async def _run(plan: Plan, folder: Path, *, keep: bool, as_object: bool) -> Outc
             click.echo(how_to_query(folder, stack.endpoints.clickhouse_url, settings.DATABASE), err=as_object)
             await asyncio.Event().wait()
         return outcome
+    except (KafkaError, ClickHouseError) as error:
+        raise stack.failure() or UserError(f"Kafka or ClickHouse went away: {error}") from error
     finally:
         stack.stop()
 

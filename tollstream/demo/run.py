@@ -113,6 +113,8 @@ class Demonstration:
 
     def stop_workers(self) -> list[int]:
         """Stop what still runs; the exit codes."""
+        for worker in self.workers.values():
+            worker.ask_to_stop()
         codes = [worker.stop() for worker in self.workers.values()]
         self.workers.clear()
         return codes
@@ -120,7 +122,12 @@ class Demonstration:
     async def _prepare(self, stack: EmbeddedStack) -> None:
         """Step 1."""
         self.progress("Starting Kafka and ClickHouse", 0, 3)
-        self.endpoints = await asyncio.to_thread(stack.start)
+        starting = asyncio.ensure_future(asyncio.to_thread(stack.start))
+        try:
+            self.endpoints = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])  # only what has started can be stopped
+            raise
         self.progress("Starting Kafka and ClickHouse", 1, 3)
         settings.write_settings(self.settings_file, self.endpoints, self.plan.prices, self.plan.rules)
         await asyncio.to_thread(migrate, self._configuration())

@@ -47,10 +47,14 @@ class WorkerProcess:
         self.process.kill()
         return self.process.wait(STOP_SECONDS_MAX)
 
-    def stop(self) -> int:
-        """SIGTERM, as a supervisor stops it; answers the exit code."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM, as a supervisor stops it."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Ask, wait, insist; answers the exit code."""
+        self.ask_to_stop()
         try:
             return self.process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
