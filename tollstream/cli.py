@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "schema": "Create and check the ClickHouse tables and views.",
     "rate": "Rate a JSONL file offline: what would this cost?",
     "reconcile": "Compare log, ledger and totals to the last digit.",
+    "backfill": "Let events older than the deduplication horizon in, on record.",
     "doctor": "Check this machine and these settings.",
 }
 DEBUG_VARIABLE = "TOLLSTREAM_DEBUG"
