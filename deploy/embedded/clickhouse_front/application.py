@@ -46,6 +46,7 @@ _STREAMED_FORMATS = frozenset(
         "LineAsString",
     )
 )
+_STREAMED_WORDS = frozenset((b"SELECT", b"WITH", b""))  # b"" begins with a bracket
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -102,6 +103,13 @@ class Front:
             except EngineFailure as failure:
                 log.warning("%s %s", failure.code, failure.message[:2_000])
                 return self._refusal(failure, headers)
+            except ConnectionError as error:
+                # Half an upload is no insert: the statement was never run.
+                log.info("the client went away: %s", error)
+                return web.Response(status=400)
+            except Exception as error:
+                log.exception("a defect of the front")
+                return self._refusal(EngineFailure.of(1001, "STD_EXCEPTION", repr(error)), headers)
 
     async def _insert(self, received: Received, data: Spool, headers: dict[str, str]) -> web.StreamResponse:
         call = self._call(received, received.statement.reading_from(data.path))
@@ -191,7 +199,7 @@ async def _send(response: web.StreamResponse, piece: bytes | memoryview) -> None
 
 
 def _streams(received: Received) -> bool:
-    if not received.statement.returns_rows or received.flag("wait_end_of_query"):
+    if received.statement.first_word not in _STREAMED_WORDS or received.flag("wait_end_of_query"):
         return False
     return _format(received) in _STREAMED_FORMATS
 

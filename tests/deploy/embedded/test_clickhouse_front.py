@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import multiprocessing
+import socket
 import threading
 import time
 import uuid
@@ -102,7 +103,8 @@ def test_rows_come_back_as_they_were_inserted(
 def test_parameters_are_bound_by_the_engine(client: Client) -> None:
     awkward = "tab\tquote'backslash\\newline\nend"
     answer = client.query(
-        "SELECT {text:String}, {amount:Decimal(38, 12)}, {at:DateTime64(6, 'UTC')}, {ids:Array(UInt8)}, {none:Nullable(String)}",
+        "SELECT {text:String}, {amount:Decimal(38, 12)}, {at:DateTime64(6, 'UTC')}, {ids:Array(UInt8)}, "
+        "{none:Nullable(String)}",
         parameters={"text": awkward, "amount": Decimal("1.5"), "at_64": AT, "ids": [1, 2], "none": None},
     )
 
@@ -133,7 +135,7 @@ def test_an_empty_result_keeps_its_columns(client: Client, table: str) -> None:
 def test_raw_streams_of_many_blocks_arrive_whole(client: Client) -> None:
     with client.query_row_block_stream("SELECT number FROM numbers(300000)") as blocks:
         total = sum(row[0] for block in blocks for row in block)
-    raw = client.raw_stream("SELECT number FROM numbers(300000)", fmt="RowBinary").read()
+    raw = client.raw_stream("SELECT number FROM numbers(300000)", fmt="RowBinary").read()  # type: ignore[union-attr]
     with client.query_arrow_stream("SELECT number FROM numbers(300000)") as tables:
         rows = sum(part.num_rows for part in tables)
 
@@ -432,6 +434,55 @@ def test_the_default_user_is_accepted_however_it_is_named(clickhouse_url: str) -
         ({}, {"user": "default", "password": ""}),
     ):
         assert ask(clickhouse_url, b"SELECT 1", headers=headers, **parameters).body == b"1\n"
+
+
+@pytest.mark.parametrize("wait", ["0", "1"])
+def test_statements_of_every_kind_are_answered(clickhouse_url: str, database: str, table: str, wait: str) -> None:
+    answers = {
+        statement: ask(clickhouse_url, statement, database=database, wait_end_of_query=wait)
+        for statement in (
+            f"SHOW CREATE TABLE {table}",
+            "SHOW TABLES",
+            f"DESCRIBE {table}",
+            f"EXISTS TABLE {table}",
+            f"EXPLAIN SELECT * FROM {table}",
+            f"CHECK TABLE {table}",
+            "WITH 1 AS x SELECT x UNION ALL SELECT 2",
+            "(SELECT 1) UNION ALL (SELECT 2)",
+            "FROM numbers(3) SELECT number",
+            "SELECT 1 FORMAT Null",
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS extra UInt8",
+            f"OPTIMIZE TABLE {table} FINAL",
+            f"TRUNCATE TABLE {table}",
+            f"SYSTEM STOP MERGES {table}",
+            f"SYSTEM START MERGES {table}",
+            "SET max_threads = 1",
+            "USE default",
+            "KILL QUERY WHERE query_id = 'none'",
+        )
+    }
+
+    assert {statement: answer.body for statement, answer in answers.items() if answer.status != 200} == {}
+    with_format = {statement for statement, answer in answers.items() if answer.headers["X-ClickHouse-Format"]}
+    assert with_format == {statement for statement in answers if not statement.startswith(SILENT)}
+
+
+SILENT = ("ALTER", "OPTIMIZE", "TRUNCATE", "SYSTEM", "SET", "USE")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_upload_that_breaks_off_inserts_nothing(
+    clickhouse_url: str, database: str, table: str, chunked: bool
+) -> None:
+    query = urlencode({"query": f"INSERT INTO {table} (id) FORMAT TSV", "database": database})
+    length = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1000"
+    body = b"4\r\n1\n2\n\r\n" if chunked else b"1\n2\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(clickhouse_url).port or 0)) as connection:
+        connection.sendall(f"POST /?{query} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode() + body)
+        time.sleep(0.2)
+    time.sleep(0.3)
+
+    assert ask(clickhouse_url, f"SELECT count() FROM {table}", database=database).body == b"0\n"
 
 
 def test_a_get_request_cannot_write(clickhouse_url: str) -> None:
