@@ -8,8 +8,9 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from aiokafka.errors import KafkaError
@@ -106,12 +107,21 @@ async def _run(plan: Plan, folder: Path, *, keep: bool, as_object: bool) -> Outc
             _print_verdict(outcome)
         if keep:
             click.echo(how_to_query(folder, stack.endpoints.clickhouse_url, settings.DATABASE), err=as_object)
-            await asyncio.Event().wait()
+            with suppress(asyncio.CancelledError):  # Ctrl-C ends the looking on, not the demonstration
+                await _until_it_fails(stack)
         return outcome
     except (KafkaError, ClickHouseError) as error:
         raise stack.failure() or UserError(f"Kafka or ClickHouse went away: {error}") from error
     finally:
         stack.stop()
+
+
+async def _until_it_fails(stack: EmbeddedStack) -> NoReturn:
+    while True:
+        failure = stack.failure()
+        if failure is not None:
+            raise failure
+        await asyncio.sleep(1)
 
 
 def _print_verdict(outcome: Outcome) -> None:
