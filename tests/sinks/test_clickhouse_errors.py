@@ -17,6 +17,7 @@ from sinks import errors
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.errors import CREDENTIALS_REFUSED, REFUSED, SCHEMA_MISSING, classify
+from sinks.clickhouse.writer import write_rows
 from tests.support import rows
 
 NOWHERE = ClickHouseConfiguration("http://127.0.0.1:1")
@@ -30,7 +31,13 @@ def deaf_server() -> Iterator[int]:
 
 
 @pytest.fixture
-def rude_server() -> Iterator[int]:
+def requests() -> list[bytes]:
+    """What the rude server was asked."""
+    return []
+
+
+@pytest.fixture
+def rude_server(requests: list[bytes]) -> Iterator[int]:
     """Reads a request and hangs up."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -39,7 +46,7 @@ def rude_server() -> Iterator[int]:
                 while True:
                     connection, _ = server.accept()
                     with connection:
-                        connection.recv(65536)
+                        requests.append(connection.recv(65536))
 
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
@@ -67,6 +74,17 @@ def test_a_server_that_never_answers_is_given_up_on_time(deaf_server: int) -> No
 def test_a_server_that_hangs_up_is_unreachable(rude_server: int) -> None:
     with pytest.raises(errors.StoreUnreachableError):
         Client.connect(ClickHouseConfiguration(f"http://127.0.0.1:{rude_server}", timeout_seconds=5))
+
+
+def test_an_insert_whose_outcome_is_unknown_is_not_repeated_behind_the_callers_back(
+    database: ClickHouseConfiguration, rude_server: int, requests: list[bytes]
+) -> None:
+    client = Client.connect(database)
+    client._driver._backend._base_url = f"http://127.0.0.1:{rude_server}/"  # type: ignore[attr-defined]
+    with pytest.raises(errors.StoreUnreachableError, match="while writing usage_ledger"):
+        write_rows(client, "usage_ledger", rows.ledger([rows.ledger_row(1)]))
+    assert len(requests) == 1
+    client.close()
 
 
 async def test_a_hung_write_leaves_the_event_loop_free(database: ClickHouseConfiguration, deaf_server: int) -> None:

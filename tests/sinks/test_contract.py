@@ -82,6 +82,13 @@ async def test_rows_that_target_an_event_are_found_with_it(sink: Sink) -> None:
     assert sorted(found["id"]) == ["e1", "v2"]
 
 
+async def test_a_row_that_is_asked_for_and_targets_another_one_asked_for_is_answered_once(sink: Sink) -> None:
+    usage = ledger_row(1)
+    await sink.write_ledger(rows.ledger([usage, void_row(2, usage)]))
+    found = await sink.find_rows(1, [0], rows.identities("e1", "v2"))
+    assert sorted(found["id"]) == ["e1", "v2"]
+
+
 async def test_an_identity_is_both_of_its_halves(sink: Sink) -> None:
     await sink.write_ledger(rows.ledger([ledger_row(1)]))
     known = rows.identities("e1")

@@ -122,6 +122,13 @@ async def test_a_ledger_row_that_its_total_lacks_is_found(sink: Sink) -> None:
     assert await checks(sink) == ["ledger_is_complete", "totals_equal_ledger"]
 
 
+async def test_a_total_that_stopped_short_of_the_checkpoint_is_found(sink: Sink) -> None:
+    await sink.write_ledger(rows.ledger([ledger_row(0), ledger_row(1)]))
+    await sink.write_totals(rows.totals(rows.totals_of([ledger_row(0)])))
+    await sink.write_checkpoints(rows.checkpoints([rows.checkpoint_row(2)]))
+    assert await checks(sink) == ["totals_equal_ledger"]
+
+
 async def test_a_total_without_any_ledger_row_is_found(sink: Sink) -> None:
     await store(sink, [ledger_row(0)])
     await sink.write_totals(rows.totals(rows.totals_of([ledger_row(0, tenant="ghost")])))
