@@ -19,7 +19,7 @@ from gateway.emitter import (
     InvalidEventError,
     SyncEmitter,
 )
-from tests.gateway.conftest import PARTITIONS, ReadTopic
+from tests.support.topics import PARTITIONS, ReadTopic
 from topics.decode import Decoder
 from topics.events import UsageEvent, VoidEvent
 from topics.meters import load_catalogue

@@ -61,7 +61,7 @@ OFFERS: tuple[Offer, ...] = (
         workspaces=("editorial", "marketing", "legal"),
         features=(
             Feature("drafting", 6, (SMALL, FLASH), (("requests", 1),)),
-            Feature("premium-drafting", 2, (LARGE, CLAUDE), (("requests", 1),)),
+            Feature("premium-drafting", 2, (LARGE, CLAUDE, SMALL), (("requests", 1),)),
         ),
     ),
     Offer(

@@ -86,7 +86,7 @@ reason = "x"
 id = "third"
 kind = "margin"
 percent = "70"
-match = { builder = "b-margin", feature = "third" }
+match = { builder = "b-third" }
 label = "x"
 unit = "x"
 reason = "x"
@@ -167,12 +167,14 @@ SCENARIOS = {
         usage id=6 builder=b-pass mode=batch out=1         -> unpriced no_price
     """,
     "rounding is half-even, twelve places, once": """
-        usage id=1 builder=b-pass model=gpt-odd in=1       -> rated 0.000000000001 0.000000000001 0 0
+        usage id=1 builder=b-pass model=gpt-odd in=1       -> rated 1e-12 1e-12 0 0
             # reward 0.7e-12 rounds up, the fee is what is left
         usage id=2 builder=b-pass model=gpt-odd in=0.5     -> rated 0 0 0 0
-        usage id=3 builder=b-pass model=gpt-odd in=1.5     -> rated 0.000000000002 0.000000000001 0.000000000001 0
-        usage id=4 builder=b-margin feature=third model=gpt-odd in=2 -> rated 0.000000000007 0.000000000001 0.000000000001 0.000000000005
-            # 2e-12 / 0.3 = 6.67e-12
+        usage id=3 builder=b-pass model=gpt-odd in=1.5     -> rated 2e-12 1e-12 1e-12 0
+        usage id=4 builder=b-third model=gpt-odd in=1 -> rated 3e-12 1e-12 0 2e-12
+            # a margin of 70 %: 1e-12 / 0.3 = 3.33e-12
+        usage id=5 builder=b-third model=gpt-odd in=5 -> rated 17e-12 4e-12 1e-12 12e-12
+            # 5e-12 / 0.3 = 16.67e-12; reward 3.5e-12 rounds to the even 4e-12
     """,
     "unpriced is never zero": """
         usage id=1 builder=b-pass model=gpt-z in=1000      -> unpriced no_price
@@ -270,7 +272,14 @@ def said(result: OracleResult, offset: int) -> str:
         return "duplicate"
     if line.amounts is None:
         return f"unpriced {line.rating.unpriced_reason}"
-    return "rated " + " ".join(f"{amount.normalize():f}" if amount else "0" for amount in line.amounts)
+    return "rated " + " ".join(map(shown, line.amounts))
+
+
+def shown(amount: Decimal) -> str:
+    """Plain, without trailing zeros; the very small in units of the last place."""
+    if 0 < abs(amount) < Decimal("1e-10"):
+        return f"{amount.scaleb(12):f}".removesuffix(".000000000000") + "e-12"
+    return f"{amount.normalize():f}" if amount else "0"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
