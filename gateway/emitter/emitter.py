@@ -13,8 +13,8 @@ Errors    gateway/emitter/errors.py; what matters is whether nothing was sent, o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +34,7 @@ from topics.meters import MeterCatalogue, load_catalogue
 from topics.partitioner import partition_for
 
 Waiting = tuple[AnyEvent, "asyncio.Future[Receipt]"]  # an event of a record, and its confirmation
+HOMES_MAX = 100_000  # subjects whose partition is remembered
 Given = tuple[str, "asyncio.Future[Receipt]"]  # (event id, its confirmation)
 
 
@@ -52,7 +53,7 @@ class Emitter:
         self.configuration = configuration or EmitterConfiguration(**settings)
         self._meters = meters or load_catalogue()
         self._channel: Channel | None = None
-        self._partitions = 0
+        self._home: Callable[[bytes], int] = lambda key: 0  # a key's partition, once the topic is known
         self._batches = Batches(
             self._send_batch,
             events_max=self.configuration.batch_events_max,
@@ -71,7 +72,8 @@ class Emitter:
             record_bytes_max=settings.record_bytes_max,
             client_id=settings.client_id,
         )
-        self._partitions = await channel.open()
+        partitions = await channel.open()
+        self._home = lru_cache(HOMES_MAX)(partial(partition_for, partitions=partitions))
         self._channel = channel
 
     async def emit(self, event: AnyEvent | Mapping[str, Any]) -> Receipt:
@@ -134,7 +136,7 @@ class Emitter:
         await self.close()
 
     def _partition(self, event: AnyEvent) -> int:
-        return partition_for(event.key, self._partitions)
+        return self._home(event.key)
 
     async def _queue(self, event: AnyEvent, *, columnar: bool = False) -> asyncio.Future[Receipt]:
         if self._channel is None:

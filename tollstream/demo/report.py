@@ -88,11 +88,11 @@ def _tenant(outcome: Outcome, books: RuleBooks, meters: MeterCatalogue) -> Table
     table = _table(f"What {tenant} pays to {builder}", "charge", "for", "amount", "why")
     for line in outcome.tenant_lines:
         rule = rules.get(line["rule_id"])
-        units = _units(line["usage"], meters)
+        units, uses = _units(line["usage"], meters), "use" if line["net_events"] == 1 else "uses"
         waiting = f", {line['unpriced_events']} waiting for a price" if line["unpriced_events"] else ""
         amount = _cents(line["customer_charge"], line["currency"])
         label, reason = (rule.label, rule.reason) if rule else (line["feature"], "no price or rule yet")
-        table.add_row(label, f"{line['net_events']:,} uses ({units}){waiting}", amount, reason)
+        table.add_row(label, f"{line['net_events']:,} {uses} ({units}){waiting}", amount, reason)
     return table
 
 
@@ -100,7 +100,10 @@ def _units(usage: Mapping[str, Decimal], meters: MeterCatalogue) -> str:
     """What a customer counts: the business meters, or else the tokens."""
     business = [meter for meter in usage if meters[meter].kind == MeterKind.BUSINESS]
     shown = business or list(usage)
-    return ", ".join(f"{usage[meter]:,.0f} {meters[meter].label.lower()}" for meter in shown)
+    return ", ".join(
+        f"{usage[meter]:,.0f} {meters[meter].unit if usage[meter] == 1 else meters[meter].label.lower()}"
+        for meter in shown
+    )
 
 
 def _split(outcome: Outcome) -> Table:
