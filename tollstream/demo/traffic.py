@@ -61,7 +61,10 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
     count = len(requests)
     chunk = max(1, min(1_000, count // 20))
     times = _times(requests, ends_at)
-    events = [_event(f"{seed}-{number:06d}", request, times[number], draw) for number, request in enumerate(requests)]
+    events = [
+        _event(f"{seed}-{number:06d}", request, times[number], draw, unpriced=number == 2)
+        for number, request in enumerate(requests)
+    ]
     placed: list[tuple[float, Delivery | Broken]] = []
     outcomes = Counter[str]()
 
@@ -69,7 +72,7 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
         return position + 2 * chunk + draw.random() * count / 10
 
     for number, event in enumerate(events):
-        late = draw.random() < LATE_SHARE and number > 1  # the first two are copied and taken back for certain
+        late = draw.random() < LATE_SHARE and number > 1  # the first is copied for certain, the second taken back
         position = later(number) if late else float(number)
         placed.append((position, Delivery(event, NODES[event["source"]])))
         outcomes["unpriced"] += event["data"]["model"] == UNKNOWN_MODEL.name
@@ -105,11 +108,13 @@ def _skewed(names: Sequence[Any], draw: random.Random) -> Any:
     return draw.choices(names, [1 / rank for rank in range(1, len(names) + 1)])[0]
 
 
-def _event(identifier: str, request: Request, moment: datetime, draw: random.Random) -> dict[str, Any]:
+def _event(
+    identifier: str, request: Request, moment: datetime, draw: random.Random, *, unpriced: bool
+) -> dict[str, Any]:
     offer: Offer = draw.choices(OFFERS, [offer.weight for offer in OFFERS])[0]
     tenant: str = _skewed(offer.tenants, draw)
     feature: Feature = draw.choices(offer.features, [feature.weight for feature in offer.features])[0]
-    model: Model = UNKNOWN_MODEL if draw.random() < UNPRICED_SHARE else _skewed(feature.models, draw)
+    model: Model = UNKNOWN_MODEL if draw.random() < UNPRICED_SHARE or unpriced else _skewed(feature.models, draw)
     aborted = draw.random() < ABORTED_SHARE
     data: dict[str, Any] = {
         "builder": offer.builder,
