@@ -1,7 +1,7 @@
-"""Refused events to the dead-letter topic: original key, value and headers, and why and from where in headers.
+"""Refused events to the dead-letter topic, as `topics.dead_letter` writes them.
 
 Every record is acknowledged by all replicas before `publish` returns. A crash between that and the checkpoint publishes
-them again: the place (topic, partition, offset, index) names the event, readers keep one of each.
+them again; the position in their headers names the event, readers keep one of each.
 Errors  `DeadLetterError`, to be tried again; whatever else is a defect.
 """
 
@@ -17,10 +17,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from sinks.errors import SinkTransientError
 from topics.block import Rejection
+from topics.dead_letter import PREFIX, DeadLetter, encode
 
-HEADER_PREFIX = "tollstream-"  # the original headers stand before these, unchanged
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
-DETAIL_BYTES_MAX = 4_096
 
 
 class DeadLetterError(SinkTransientError):
@@ -38,9 +37,9 @@ class KafkaDeadLetters:
     """`agents.commit.DeadLetterPublisher` over an idempotent producer of its own; an async context manager."""
 
     def __init__(
-        self, bootstrap_servers: str, *, topic: str, source_topic: str, request_seconds_max: float = 20.0
+        self, bootstrap_servers: str, *, topic: str, topic_epoch: int, request_seconds_max: float = 20.0
     ) -> None:
-        self._topic, self._source_topic = topic, source_topic
+        self._topic, self._topic_epoch = topic, topic_epoch
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers,
             acks="all",
@@ -73,28 +72,17 @@ class KafkaDeadLetters:
             raise DeadLetterError(topic=self._topic, count=len(rejections), cause=repr(error)) from error
 
     async def _send(self, rejection: Rejection, value: bytes | None) -> asyncio.Future[object]:
-        headers = [*rejection.headers, *self._headers(rejection)]
+        letter = encode(DeadLetter(self._topic_epoch, rejection))
+        headers = list(letter.headers)
         if value is None and rejection.value is not None:
             # Too large beside its headers: the stream must not stop for it. The store has the bytes all the same.
-            headers.append((HEADER_PREFIX + "value", b"dead_letters.record_value"))
+            headers.append((PREFIX + "value", b"dead_letters.record_value"))
         try:
             future: asyncio.Future[object] = await self._producer.send(
-                self._topic, value, key=rejection.key, headers=headers
+                self._topic, value, key=letter.key, headers=headers
             )
         except MessageSizeTooLargeError:
             if value is None:
                 raise
             return await self._send(rejection, None)
         return future
-
-    def _headers(self, rejection: Rejection) -> list[tuple[str, bytes]]:
-        named = {
-            "reason": rejection.reason.value,
-            "detail": rejection.detail,
-            "source-topic": self._source_topic,
-            "source-partition": str(rejection.partition),
-            "source-offset": str(rejection.offset),
-            "batch-index": str(rejection.index),
-            "record-time-us": str(rejection.record_time),
-        }
-        return [(HEADER_PREFIX + name, text.encode()[:DETAIL_BYTES_MAX]) for name, text in named.items()]

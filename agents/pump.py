@@ -106,13 +106,14 @@ class Pump:
         commit: Commit,
         limits: Limits,
         *,
+        ready: Callable[[], None] = lambda: None,
         inspect: Callable[[PreparedBlock], None] = lambda prepared: None,
         report: Callable[[BlockReport], None] = lambda report: None,
     ) -> None:
-        """`inspect` sees a block before anything of it is stored and stops the worker by raising; `report` sees what
-        became of it."""
+        """`ready` is asked before a block is prepared, `inspect` sees it before anything of it is stored: both stop
+        the worker by raising. `report` sees what became of it."""
         self._meter, self._commit, self._limits = meter, commit, limits
-        self._inspect, self._report = inspect, report
+        self._ready, self._inspect, self._report = ready, inspect, report
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.flushing = asyncio.Lock()  # held while a block is processed; whoever holds it has the sink to himself
         self.last_progress = time.monotonic()
@@ -122,6 +123,7 @@ class Pump:
         self._waiting_records = self._waiting_bytes = 0
         self._changed = asyncio.Condition()
         self._closing = False
+        self._preparing = False
         self._run: asyncio.Task[None] | None = None
         self._processing: asyncio.Task[None] | None = None
 
@@ -129,6 +131,13 @@ class Pump:
     def partitions(self) -> Collection[int]:
         """What is owned at the moment."""
         return tuple(self._expected)
+
+    def has_stored(self, partition: int, handed: int | None) -> bool:
+        """True when every chunk of this partition before the offset `handed` was taken, and all that was taken is
+        stored."""
+        expected = self._expected.get(partition)
+        idle = not self._waiting and not self._preparing and (self._processing is None or self._processing.done())
+        return idle and expected is not None and handed is not None and expected.offset >= handed
 
     def start(self) -> None:
         """Begin to form blocks."""
@@ -185,6 +194,13 @@ class Pump:
             await self._settle(0)
         return bool(done)
 
+    def abandon(self) -> None:
+        """End at once: nothing more is stored, whatever is in hand will be read again."""
+        self._closing = True
+        for task in (self._run, self._processing):
+            if task is not None:
+                task.cancel()
+
     # Chunks in
 
     async def offer(self, chunk: Chunk, fresh: Callable[[Chunk], bool] = lambda chunk: True) -> None:
@@ -218,11 +234,14 @@ class Pump:
             generation, records = await self._gather()
             if not records:
                 break
+            self._preparing = True  # until it is being processed, or dropped
+            self._ready()
             prepared = await self._meter.prepare(records)
             del records
             await self._settle(None)
             if self.failure.done():
                 return
+            self._preparing = False
             if generation != self._generation:
                 continue
             self._inspect(prepared)

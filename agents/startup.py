@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
 from sinks.contract import EpochParameters, Sink
+from topics.administration import inspect, plan
+from topics.catalogue import topic_specs
 
 
 class StartupError(Exception):
@@ -44,45 +44,23 @@ async def pin_epoch(sink: Sink, wanted: EpochParameters) -> None:
 
 async def check_kafka(bootstrap_servers: str, epoch: EpochParameters, dead_letter_topic: str, sink: Sink) -> None:
     """The topics are the ones the epoch was made for, and hold at least what the checkpoints say was read."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=20_000)
+    await _check_topics(bootstrap_servers, epoch, dead_letter_topic)
     try:
-        await admin.start()
-        try:
-            await _check_topics(admin, epoch, dead_letter_topic)
-        finally:
-            await admin.close()
         ends = await _end_offsets(bootstrap_servers, epoch)
     except KafkaError as error:
         raise StartupError(
-            f"Kafka at {bootstrap_servers} cannot be asked ({error!r}). Check that it runs and that "
-            "TOLLSTREAM_KAFKA_BOOTSTRAP_SERVERS names it."
+            f"Kafka at {bootstrap_servers} does not say where {epoch.topic} ends ({error!r}); look at the brokers."
         ) from error
     await _check_ends(ends, epoch, sink)
 
 
-async def _check_topics(admin: AIOKafkaAdminClient, epoch: EpochParameters, dead_letter_topic: str) -> None:
-    described = {each["topic"]: each for each in await admin.describe_topics([epoch.topic, dead_letter_topic])}
+async def _check_topics(bootstrap_servers: str, epoch: EpochParameters, dead_letter_topic: str) -> None:
+    wanted = [spec for spec in topic_specs(epoch.topic_epoch, epoch.partitions) if spec.name == epoch.topic]
+    found = await inspect(bootstrap_servers, [epoch.topic, dead_letter_topic])
     for topic in (epoch.topic, dead_letter_topic):
-        code = described[topic]["error_code"] if topic in described else 3
-        if code:
-            raise StartupError(
-                f"Topic {topic} is not there ({for_code(code).__name__}): run `tollstream topics create`."
-            )
-    count = len(described[epoch.topic]["partitions"])
-    if count != epoch.partitions:
-        raise StartupError(
-            f"Topic {epoch.topic} has {count} partitions, the epoch was started with {epoch.partitions}. An event that "
-            "is sent again could reach another partition and be billed twice: start a new epoch "
-            f"(TOLLSTREAM_TOPIC_EPOCH={epoch.topic_epoch + 1})."
-        )
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, epoch.topic)])
-    settings = {entry[0]: entry[1] for answer in answers for resource in answer.resources for entry in resource[4]}
-    if settings.get("message.timestamp.type") != "LogAppendTime":
-        raise StartupError(
-            f"Topic {epoch.topic} keeps the producers' timestamps (message.timestamp.type = "
-            f"{settings.get('message.timestamp.type')}); what is late has to be judged by the brokers' clock. Run "
-            "`tollstream topics create`, which sets LogAppendTime."
-        )
+        if topic not in {each.name for each in found}:
+            raise StartupError(f"Kafka has no topic {topic}: run `tollstream topics create`.")
+    plan(wanted, found).require()
 
 
 async def _end_offsets(bootstrap_servers: str, epoch: EpochParameters) -> Mapping[int, int]:

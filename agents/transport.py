@@ -81,6 +81,15 @@ class Chunk:
     seek: int  # how many seeks the consumer had made when it fetched this
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One partition, as far as it goes and as far as it was fetched."""
+
+    end: int  # of the readable log (read_committed: the last stable offset)
+    handed: int | None  # where the next chunk will start; None before the first fetch
+    exhausted: bool  # everything up to `end` was fetched, be it records or what has none
+
+
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread: owns the aiokafka consumer; every coroutine here runs on the thread's own loop."""
 
@@ -215,13 +224,23 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         return {partition: await consumer.committed(TopicPartition(topic, partition)) for partition in partitions}
 
-    async def end_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        """Where the readable log of each partition ends, asked of the brokers."""
-        return cast(dict[int, int], await self.call_thread(self._end_offsets, topic, list(partitions)))
+    async def reach(self, topic: str, partitions: Iterable[int]) -> dict[int, Reach]:
+        """See `ChunkConsumer.reach`."""
+        return cast(dict[int, Reach], await self.call_thread(self._reach, topic, list(partitions)))
 
-    async def _end_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        ends = await self._ensure_consumer().end_offsets([TopicPartition(topic, each) for each in partitions])
-        return {tp.partition: end for tp, end in ends.items()}
+    async def _reach(self, topic: str, partitions: Iterable[int]) -> dict[int, Reach]:
+        consumer = self._ensure_consumer()
+        ends = await consumer.end_offsets([TopicPartition(topic, each) for each in partitions])
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        reached = {}
+        for tp, end in ends.items():
+            state = assignment.state_value(tp) if assignment is not None else None
+            position = state._position if state is not None else None
+            skipped_from, skipped_to = self._skipped.get(tp, (position, position))
+            handed = skipped_from if skipped_to == position else position
+            reached[tp.partition] = Reach(end, handed, exhausted=position is not None and position >= end)
+        return reached
 
 
 class ChunkConsumer(driver.Consumer):
@@ -293,9 +312,9 @@ class ChunkConsumer(driver.Consumer):
         """The group's committed offset of each partition; None where it has none."""
         return await self._thread.committed(topic, partitions)
 
-    async def end_offsets(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        """Where the readable log of each partition ends (read_committed: the last stable offset)."""
-        return await self._thread.end_offsets(topic, partitions)
+    async def reach(self, topic: str, partitions: Iterable[int]) -> dict[int, Reach]:
+        """How far the log goes, asked of the brokers, and how far it was fetched."""
+        return await self._thread.reach(topic, partitions)
 
 
 class ChunkTransport(driver.Transport):
