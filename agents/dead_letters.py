@@ -34,7 +34,7 @@ class DeadLetterError(SinkTransientError):
 
 
 class KafkaDeadLetters:
-    """`agents.commit.DeadLetterPublisher` over an idempotent producer of its own; an async context manager."""
+    """`agents.commit.DeadLetterPublisher` over a producer of its own; an async context manager."""
 
     def __init__(
         self, bootstrap_servers: str, *, topic: str, topic_epoch: int, request_seconds_max: float = 20.0
@@ -43,7 +43,8 @@ class KafkaDeadLetters:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers,
             acks="all",
-            enable_idempotence=True,
+            # Not idempotent: a letter that stands there twice is harmless, while a producer that counts its batches
+            # cannot go on after one that the broker refused, and would refuse every letter after it.
             compression_type="lz4",
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=int(request_seconds_max * 1000),

@@ -54,8 +54,10 @@ class Published:
 
     async def events(self, events: list[Any], encoding: Encoding = Encoding.JSON) -> None:
         async with self.installation.emitter(encoding=encoding) as emitter:
-            for receipt in await asyncio.gather(*[await emitter.submit(each) for each in events], emitter.flush()):
-                if receipt is not None:
+            futures = [await emitter.submit(each) for each in events]
+            await emitter.flush()
+            for receipt in await asyncio.gather(*futures):
+                if receipt.offset is not None:
                     self.ends[receipt.partition] = max(self.ends.get(receipt.partition, 0), receipt.offset + 1)
 
     async def raw(self, value: bytes, key: bytes) -> None:
