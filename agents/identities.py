@@ -4,7 +4,7 @@ Question  "at which place, with which payload, was this (source, id) first accep
 Layers    1. `IdentityFilter`, a Bloom filter of every identity within the dedup horizon: a "no" is certain.
           2. `RecentIdentities`, exact: what this worker accepted lately, the most likely to come again.
           3. the ledger, exact: asked (one query a block) only for what the filter suspects and the recent do not know.
-Memory    4 bytes an identity for the filter, 36 for the bounded recent ones; nothing grows with the event rate.
+Memory    4 bytes an identity for the filter, 48 for the bounded recent ones; nothing grows with the event rate.
 Why       Bucketing exact tables by event hour would miss a retry that was stamped with another time, and bill it
           twice. See docs/decisions/004-identity-filter.md.
 """
@@ -73,18 +73,25 @@ def _bit(positions: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Accepted events of one partition as columns: (n, 2) identities, payloads, places (offset, index)."""
+    """Accepted events of one partition as columns: (n, 2) identities, payloads, places (offset, index), times (µs)."""
 
     identities: np.ndarray
     payloads: np.ndarray
     offsets: np.ndarray
     indexes: np.ndarray
+    event_times: np.ndarray
 
     def __len__(self) -> int:
         return len(self.payloads)
 
     def take(self, rows: np.ndarray) -> Accepted:
-        return Accepted(self.identities[rows], self.payloads[rows], self.offsets[rows], self.indexes[rows])
+        return Accepted(
+            self.identities[rows],
+            self.payloads[rows],
+            self.offsets[rows],
+            self.indexes[rows],
+            self.event_times[rows],
+        )
 
     @staticmethod
     def concatenate(parts: list[Accepted]) -> Accepted:
@@ -93,6 +100,7 @@ class Accepted:
             np.concatenate([part.payloads for part in parts]),
             np.concatenate([part.offsets for part in parts]),
             np.concatenate([part.indexes for part in parts]),
+            np.concatenate([part.event_times for part in parts]),
         )
 
 
@@ -122,7 +130,7 @@ class RecentIdentities:
             parts.append(run.take(held))
         if not parts:
             empty = np.empty(0, dtype=np.int64)
-            nothing = Accepted(np.empty((0, 2), np.uint64), np.empty(0, np.uint64), empty, empty)
+            nothing = Accepted(np.empty((0, 2), np.uint64), np.empty(0, np.uint64), empty, empty, empty)
             return empty, nothing
         return np.concatenate(rows), Accepted.concatenate(parts)
 

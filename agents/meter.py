@@ -103,9 +103,7 @@ class Meter:
             progress[row["source_partition"]] = Progress.from_checkpoint(row)
         for partition, offset in committed.items():
             if offset is not None and offset > progress[partition].next_offset:
-                raise ResumeError(
-                    partition=partition, committed=offset, checkpoint=progress[partition].next_offset
-                )
+                raise ResumeError(partition=partition, committed=offset, checkpoint=progress[partition].next_offset)
             since = horizon_start(progress[partition].record_time(), self._horizon)
             await self._identities.load(partition, since)
         self._progress = progress
@@ -135,7 +133,7 @@ class Meter:
         clock = _StageClock(prepared.seconds)
         block = prepared.block
         starts = window_start(block.events["event_time"].to_numpy(), self._epoch.window_seconds)
-        judgement = await judge(prepared, self._identities)
+        judgement = await judge(prepared, self._identities, self._epoch.topic_epoch)
         mirrored = await resolve_targets(prepared, judgement, starts, self._sink, self._epoch.topic_epoch)
         frame = ledger_frame(prepared, judgement, starts, mirrored)
         clock.stop("admit")
@@ -174,8 +172,7 @@ class Meter:
         if not missing:
             return
         asked = {
-            partition: [datetime.fromtimestamp(start, UTC) for start in starts]
-            for partition, starts in missing.items()
+            partition: [datetime.fromtimestamp(start, UTC) for start in starts] for partition, starts in missing.items()
         }
         stored = await self._sink.read_totals(self._epoch.topic_epoch, asked)
         self._totals.load(missing, stored_totals(stored, self._totals))
@@ -189,6 +186,7 @@ class Meter:
             rows["payload_hash"].to_numpy(),
             rows["offset"].to_numpy(),
             rows["index"].to_numpy().astype(np.int64),
+            rows["event_time"].to_numpy(),
         )
         for partition in np.unique(partitions).tolist():
             self._identities.remember(partition, accepted.take(np.flatnonzero(partitions == partition)))

@@ -23,6 +23,7 @@ from topics.decode import Decoder
 from topics.reasons import Reason
 
 MICROSECONDS = 1_000_000
+FOR_EVER = np.iinfo(np.int64).min
 # Far above any real charge for one event, far below what a block of them could overflow (billing/windows.py).
 EVENT_AMOUNT_MAX = Decimal(10) ** 15
 
@@ -34,6 +35,7 @@ class PreparedBlock:
     block: DecodedBlock
     rated: pl.DataFrame  # what `Rater.rate` answers, row by row
     refused: dict[int, tuple[Reason, str]]  # row of block.events -> why
+    remembered_from: np.ndarray  # (events,) µs: accepted events with this time or a later one count as known
     seconds: dict[str, float]
 
 
@@ -52,7 +54,18 @@ def prepare(
     refused = _implausible_amounts(block, rated)
     refused.update(_untimely(block, epoch, grants))
     done = time.perf_counter()
-    return PreparedBlock(block, rated, refused, {"decode": decoded - started, "rate": done - decoded})
+    return PreparedBlock(
+        block, rated, refused, _remembered_from(block, epoch), {"decode": decoded - started, "rate": done - decoded}
+    )
+
+
+def _remembered_from(block: DecodedBlock, epoch: EpochParameters) -> np.ndarray:
+    """An identity counts as known while its time is within the horizon of the record that asks. It is a property of
+    the two events, not of what a worker happens to have in memory, so that every replay finds the same originals. An
+    event that is itself older (a backfill) is compared with all that was ever accepted."""
+    event_times = block.events["event_time"].to_numpy()
+    horizon: np.ndarray = block.events["record_time"].to_numpy() - epoch.dedup_horizon_seconds * MICROSECONDS
+    return np.where(event_times >= horizon, horizon, FOR_EVER)
 
 
 def _untimely(
@@ -100,9 +113,9 @@ def _microseconds(moment: datetime) -> int:
 def _implausible_amounts(block: DecodedBlock, rated: pl.DataFrame) -> dict[int, tuple[Reason, str]]:
     usage = block.events["kind"] == Kind.USAGE
     amounts = rated.select(
-        pl.max_horizontal(
-            pl.col("base_cost", "customer_charge", "builder_earnings").abs().fill_null(Decimal(0))
-        ).alias("largest")
+        pl.max_horizontal(pl.col("base_cost", "customer_charge", "builder_earnings").abs().fill_null(Decimal(0))).alias(
+            "largest"
+        )
     )["largest"]
     largest = amounts.max()
     if not isinstance(largest, Decimal) or largest <= EVENT_AMOUNT_MAX:

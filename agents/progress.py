@@ -69,6 +69,7 @@ def advance(
     partitions = block.events["partition"].to_numpy()
     offsets = block.events["offset"].to_numpy()
     kinds = block.events["kind"].to_numpy()
+    record_times = block.events["record_time"].to_numpy()
     accepted = judgement.verdicts == Verdict.ACCEPTED
     if np.any(judgement.verdicts == Verdict.UNDECIDED):
         raise LostEventError("an event has no verdict")
@@ -80,14 +81,10 @@ def advance(
         start = before[partition]
         new = (partitions == partition) & (offsets >= start.next_offset)
         unreadable = sum(
-            rejection.partition == partition and rejection.offset >= start.next_offset
-            for rejection in block.rejections
+            rejection.partition == partition and rejection.offset >= start.next_offset for rejection in block.rejections
         )
-        times = [
-            block.records[(partition, offset)].timestamp * 1000
-            for offset in (span.first_offset, span.next_offset - 1)
-            if (partition, offset) in block.records
-        ]
+        times = record_times[partitions == partition]
+        refused_times = [each.record_time for each in block.rejections if each.partition == partition]
         after[partition] = replace(
             start,
             next_offset=max(start.next_offset, span.next_offset),
@@ -100,7 +97,7 @@ def advance(
             voids=start.voids + int((new & accepted & (kinds == Kind.VOID)).sum()),
             adjustments=start.adjustments + int((new & accepted & (kinds == Kind.ADJUSTMENT)).sum()),
             unpriced=start.unpriced + int((new & accepted & unpriced_rows & (kinds == Kind.USAGE)).sum()),
-            max_record_time=max([start.max_record_time, *times]),
+            max_record_time=max(start.max_record_time, int(times.max(initial=0)), *refused_times),
         )
     return after
 

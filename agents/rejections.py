@@ -11,9 +11,7 @@ from topics.block import Rejection
 from topics.dead_letter import original_bytes
 
 
-def rejections_of(
-    prepared: PreparedBlock, judgement: Judgement, progress: Mapping[int, Progress]
-) -> list[Rejection]:
+def rejections_of(prepared: PreparedBlock, judgement: Judgement, progress: Mapping[int, Progress]) -> list[Rejection]:
     """Every refused event that no checkpoint covers yet: what one covers was acknowledged before."""
     block = prepared.block
     rejections = list(block.rejections)

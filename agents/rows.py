@@ -60,7 +60,7 @@ def ledger_frame(
     rows = events if usage.all() else events.filter(usage)
     if not mirrored:
         return LedgerFrame(rows, block.dimensions)
-    tags = pl.DataFrame([row["tags"] for row in mirrored], schema={name: pl.String for name in DIMENSION_COLUMNS})
+    tags = pl.DataFrame([row["tags"] for row in mirrored], schema=dict.fromkeys(DIMENSION_COLUMNS, pl.String))
     numbers = range(block.dimensions.height, block.dimensions.height + len(mirrored))
     places = events.select(
         "partition", "offset", "index", "record_time", "event_time", "id", "traceparent",
@@ -125,9 +125,7 @@ def ledger_table(frame: LedgerFrame, topic_epoch: int) -> pa.Table:
     rows = frame.rows[order]
     dimension = rows["dimension"].to_numpy()
     height = rows.height
-    columns: dict[str, Any] = {
-        name: _gather_tag(frame.dimensions[name], dimension) for name in DIMENSION_COLUMNS
-    }
+    columns: dict[str, Any] = {name: _gather_tag(frame.dimensions[name], dimension) for name in DIMENSION_COLUMNS}
     for name in (*RATED_COLUMNS, "note"):
         columns[name] = _tag(rows[name])
     columns["kind"] = pa.DictionaryArray.from_arrays(
@@ -172,6 +170,9 @@ def _gather_tag(values: pl.Series, rows: np.ndarray) -> pa.DictionaryArray:
 
 
 def _tag(values: pl.Series) -> pa.DictionaryArray:
+    if len(values) and (values == values[0]).all():  # most blocks have one price version, one currency, one reason
+        same = pa.array(np.zeros(len(values), dtype=np.int32))
+        return pa.DictionaryArray.from_arrays(same, pa.array([values[0]], pa.string()))
     encoded: pa.DictionaryArray = values.to_arrow().cast(pa.string()).dictionary_encode()
     return encoded
 
@@ -190,9 +191,7 @@ def usage_map(rows: pl.DataFrame, columns: Sequence[str], *, keep_zero: bool = T
     np.cumsum(present.sum(axis=1), out=offsets[1:])
     keys = np.broadcast_to(np.arange(width, dtype=np.int32), (height, width))[present]
     names = pa.array([name.removeprefix(USAGE_PREFIX) for name in columns], pa.string())
-    return pa.MapArray.from_arrays(
-        pa.array(offsets), names.take(pa.array(keys)), _decimal(quantities[present])
-    )
+    return pa.MapArray.from_arrays(pa.array(offsets), names.take(pa.array(keys)), _decimal(quantities[present]))
 
 
 def _decimal(millionths: np.ndarray) -> pa.Array:
@@ -243,10 +242,7 @@ def stored_totals(stored: pl.DataFrame, totals: WindowTotals) -> pl.DataFrame:
         pl.col("last_offset").cast(pl.Int64),
         *(pl.col(name).cast(pl.Int64) for name in COUNT_COLUMNS),
         *(pl.col(name).cast(MONEY) for name in AMOUNT_COLUMNS),
-        *(
-            pl.Series(USAGE_PREFIX + meter, [row.get(meter) for row in usage], dtype=pl.Int128)
-            for meter in meters
-        ),
+        *(pl.Series(USAGE_PREFIX + meter, [row.get(meter) for row in usage], dtype=pl.Int128) for meter in meters),
     )
 
 

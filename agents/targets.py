@@ -1,8 +1,11 @@
 """Voids and adjustments: the rows that take back, or correct, what an earlier event of the same partition was billed.
 
-A void mirrors its target: original plus adjustments plus void is 0 in every amount and every quantity, in the
-target's own window. An adjustment adds its signed amounts there. Both are judged one after the other, in log order,
-because what the first does decides what the second may do.
+A void mirrors its target: original plus adjustments plus void is 0 in every amount, every quantity and every count, in
+the target's own window. An adjustment adds its signed amounts there. Both are judged one after the other, in log
+order, because what the first does decides what the second may do.
+Target    of the events accepted at smaller places under the target's identity, the latest usage of the same tenant.
+          (An identity is accepted again once it is out of reach of the horizon; then there is more than one.)
+Exact     sums are made with `billing.money.EXACT`: Python's own 28 digits would round Decimal(38, 12).
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from agents.admission import EARLIER_EPOCH, Judgement, Verdict, conflict
+from agents.admission import Judgement, Original, Verdict, conflict
 from agents.preparation import EVENT_AMOUNT_MAX, PreparedBlock
+from billing.money import EXACT
 from billing.windows import AMOUNT_COLUMNS
 from sinks.contract import Sink
 from topics.block import DIMENSION_COLUMNS, QUANTITY_UNIT, USAGE_PREFIX, Kind
 from topics.reasons import Reason
 
-Place = tuple[int, int]  # (offset, index); offset EARLIER_EPOCH for rows of earlier epochs
+Place = tuple[int, int, int, int]  # (epoch, partition, offset, index)
 Identity = tuple[int, int, int]  # (partition, high, low)
 PRICING_COLUMNS = ("pricing", "unpriced_reason", "price_version", "rule_version", "rule_id", "currency")
 
@@ -49,25 +53,28 @@ async def resolve_targets(
     Changes `judgement.verdicts` and `judgement.rejected` in place."""
     if not judgement.in_sequence:
         return []
-    sequence = _Sequence(prepared, judgement, window_starts)
-    await sequence.load_stored(sink, topic_epoch)
+    sequence = _Sequence(prepared, judgement, window_starts, topic_epoch)
+    await sequence.load_stored(sink)
     for row in judgement.in_sequence:
         sequence.decide(row)
     return sequence.rows
 
 
 class _Sequence:
-    def __init__(self, prepared: PreparedBlock, judgement: Judgement, window_starts: np.ndarray) -> None:
+    def __init__(
+        self, prepared: PreparedBlock, judgement: Judgement, window_starts: np.ndarray, topic_epoch: int
+    ) -> None:
         self.rows: list[dict[str, Any]] = []
         self._prepared = prepared
         self._judgement = judgement
         self._window_starts = window_starts
+        self._epoch = topic_epoch
         block = prepared.block
         self._events = block.events
         self._targets = {int(target["row"]): (number, target) for number, target in enumerate(block.targets.to_dicts())}
-        self._billed: dict[Identity, BilledEvent] = {}
-        self._in_block: dict[Identity, int] = {}  # accepted usage rows of this block that are somebody's target
-        self._accepted: dict[int, tuple[Place, int]] = {}  # identity group -> (place, payload) accepted in sequence
+        self._billed: dict[Identity, list[BilledEvent]] = {}  # stored or accepted in this block, by place
+        self._in_block: dict[Identity, list[int]] = {}  # accepted rows of this block, not yet in `_billed`
+        self._accepted: dict[int, list[Original]] = {}  # identity group -> accepted in sequence
         self._index_block_targets()
 
     def _identity(self, row: int) -> Identity:
@@ -81,84 +88,88 @@ class _Sequence:
     def _index_block_targets(self) -> None:
         block = self._prepared.block
         wanted = np.unique(block.target_identities[:, 1])
-        rows = np.flatnonzero(
-            np.isin(block.identities[:, 1], wanted) & (self._judgement.verdicts == Verdict.ACCEPTED)
-        )
+        rows = np.flatnonzero(np.isin(block.identities[:, 1], wanted) & (self._judgement.verdicts == Verdict.ACCEPTED))
         for row in rows.tolist():
-            self._in_block[self._identity(row)] = row
+            self._in_block.setdefault(self._identity(row), []).append(row)
 
-    async def load_stored(self, sink: Sink, topic_epoch: int) -> None:
-        rows = [row for row in self._judgement.in_sequence if row in self._targets]
-        identities = sorted({self._target_identity(row) for row in rows})
+    async def load_stored(self, sink: Sink) -> None:
+        identities = sorted({self._target_identity(row) for row in self._judgement.in_sequence if row in self._targets})
+        if not identities:
+            return
         partitions = sorted({identity[0] for identity in identities})
         words = np.array([identity[1:] for identity in identities], dtype=np.uint64).reshape(-1, 2)
-        stored = await sink.find_rows(topic_epoch, partitions, words)
-        records = sorted(stored.to_dicts(), key=lambda record: _stored_place(record, topic_epoch))
+        stored = await sink.find_rows(self._epoch, partitions, words)
+        records = sorted(stored.to_dicts(), key=_stored_place)
         for record in records:
-            self._take_billed(record, topic_epoch, partitions)
+            for partition in self._owners(record, partitions):
+                identity = partition, record["identity_high"], record["identity_low"]
+                self._billed.setdefault(identity, []).append(_billed_from_stored(record))
         for record in records:
             if record["kind"] != "usage":
-                self._take_later(record, topic_epoch, partitions)
+                self._take_later(record, partitions)
 
-    def _take_billed(self, record: dict[str, Any], topic_epoch: int, partitions: list[int]) -> None:
-        place = _stored_place(record, topic_epoch)
-        for partition in _owners(record, place, partitions):
-            self._billed.setdefault(
-                (partition, record["identity_high"], record["identity_low"]), _billed_from_stored(record, place)
-            )
+    def _owners(self, record: Mapping[str, Any], partitions: list[int]) -> list[int]:
+        """The partitions in which a stored row counts: its own; of an earlier epoch, any, since keys have moved."""
+        return partitions if record["topic_epoch"] < self._epoch else [record["source_partition"]]
 
-    def _take_later(self, record: dict[str, Any], topic_epoch: int, partitions: list[int]) -> None:
-        place = _stored_place(record, topic_epoch)
+    def _take_later(self, record: dict[str, Any], partitions: list[int]) -> None:
+        place = _stored_place(record)
         amounts = {name: record[name] for name in ("base_cost", *AMOUNT_COLUMNS)}
-        for partition in _owners(record, place, partitions):
-            target = self._billed.get((partition, record["target_high"], record["target_low"]))
-            if target is not None:
+        for partition in self._owners(record, partitions):
+            before = self._before((partition, record["target_high"], record["target_low"]), place)
+            target = _target(before, record["builder"], record["tenant"])
+            if isinstance(target, BilledEvent):
                 target.later.append((place, Kind[record["kind"].upper()], amounts))
 
     def decide(self, row: int) -> None:
         """One event: copy of an accepted one, usage, or a void or adjustment with a target to be found."""
-        verdicts, originals = self._judgement.verdicts, self._judgement.originals
-        group = int(originals.group[row])
-        place = self._place(row)
+        verdicts = self._judgement.verdicts
+        group = int(self._judgement.group[row])
         payload = int(self._prepared.block.payloads[row])
-        original = self._accepted.get(group)
-        if original is None and originals.stored[group]:
-            original = ((int(originals.offset[group]), int(originals.index[group])), int(originals.payload[group]))
-        if original is not None and original[0] < place:
-            if original[1] == payload:
+        reach = int(self._prepared.remembered_from[row])
+        known = [*self._judgement.stored.get(group, ()), *self._accepted.get(group, ())]
+        original = next((each for each in reversed(known) if each.event_time >= reach), None)
+        if original is not None:
+            if original.payload == payload:
                 verdicts[row] = Verdict.DUPLICATE
             else:
-                self._reject(row, conflict(original[0][0]))
+                self._reject(row, conflict(original.offset, earlier_epoch=original.epoch < self._epoch))
             return
-        if self._events["kind"][row] == Kind.USAGE:
-            self._in_block[self._identity(row)] = row
-        else:
-            refusal = self._aim(row, place)
+        if self._events["kind"][row] != Kind.USAGE:
+            refusal = self._aim(row)
             if refusal is not None:
                 self._reject(row, refusal)
                 return
         verdicts[row] = Verdict.ACCEPTED
-        self._accepted[group] = (place, payload)
+        self._in_block.setdefault(self._identity(row), []).append(row)
+        original = Original(*self._place(row), payload, int(self._events["event_time"][row]))
+        self._accepted.setdefault(group, []).append(original)
 
-    def _aim(self, row: int, place: Place) -> tuple[Reason, str] | None:
+    def _aim(self, row: int) -> tuple[Reason, str] | None:
         """Find the target and append the ledger row, or say why not."""
         target_row = self._targets[row][1]
         name = f"{target_row['target_source']!r} {target_row['target_id']!r}"
-        target = self._billed_before(self._target_identity(row), place)
-        if target is None:
-            return Reason.TARGET_UNKNOWN, (
+        tags = self._prepared.block.dimensions.row(int(self._events["dimension"][row]), named=True)
+        place = self._place(row)
+        target = _target(self._before(self._target_identity(row), place), tags["builder"], tags["tenant"])
+        if target is Reason.TARGET_UNKNOWN:
+            return target, (
                 f"no event {name} was accepted before this one: publish it first, under the same subject, then this again"
             )
-        if target.kind is not Kind.USAGE:
-            return Reason.TARGET_NOT_USAGE, f"{name} is itself a {target.kind.name.lower()}: only usage can be corrected"
-        tags = self._prepared.block.dimensions.row(int(self._events["dimension"][row]), named=True)
-        if (tags["builder"], tags["tenant"]) != (target.tags["builder"], target.tags["tenant"]):
-            return Reason.TARGET_OF_OTHER_TENANT, f"{name} was billed to another tenant than this event names"
+        if target is Reason.TARGET_OF_OTHER_TENANT:
+            return target, f"{name} was billed to another tenant than this event names"
+        if isinstance(target, Reason):
+            return target, f"{name} is itself a void or an adjustment: only usage can be corrected"
+        for step in [step for step in target.later if step[0] < place]:
+            target.later.remove(step)
+            _add(target.amounts, step[2])
+            if step[1] is Kind.VOID:
+                target.voided_at = step[0]
         if target.voided_at is not None:
-            return Reason.TARGET_ALREADY_VOIDED, f"{name} was taken back before, at offset {target.voided_at[0]}"
+            return Reason.TARGET_ALREADY_VOIDED, f"{name} was taken back before, at offset {target.voided_at[2]}"
         kind = Kind(int(self._events["kind"][row]))
         amounts = _void_amounts(target) if kind is Kind.VOID else _adjustment_amounts(target_row)
-        if any(amount is not None and abs(amount) > EVENT_AMOUNT_MAX for amount in amounts.values()):
+        if any(amount is not None and amount.copy_abs() > EVENT_AMOUNT_MAX for amount in amounts.values()):
             return Reason.QUANTITY_TOO_LARGE, f"an amount is beyond {EVENT_AMOUNT_MAX}: correct it and publish again"
         if kind is Kind.VOID:
             target.voided_at = place
@@ -167,23 +178,14 @@ class _Sequence:
         self.rows.append(self._ledger_row(row, kind, target, amounts, tags["source"], target_row["note"]))
         return None
 
-    def _billed_before(self, identity: Identity, place: Place) -> BilledEvent | None:
-        """The target as it stands just before `place`: its own row, and voids and adjustments at smaller places."""
-        billed = self._billed.get(identity)
-        if billed is None or billed.place >= place:
-            row = self._in_block.get(identity)
-            if row is None or self._place(row) >= place:
-                return None
-            fresh = self._billed_from_block(row)
-            if billed is not None:
-                fresh.later = billed.later
-            billed = self._billed[identity] = fresh
-        for step in [step for step in billed.later if step[0] < place]:
-            billed.later.remove(step)
-            _add(billed.amounts, step[2])
-            if step[1] is Kind.VOID:
-                billed.voided_at = step[0]
-        return billed
+    def _before(self, identity: Identity, place: Place) -> list[BilledEvent]:
+        """What was accepted under an identity before `place`, in order, stored or not."""
+        billed = self._billed.setdefault(identity, [])
+        for row in self._in_block.pop(identity, []):
+            if all(known.place != self._place(row) for known in billed):  # a replay has found it in the ledger
+                billed.append(self._billed_from_block(row))
+        billed.sort(key=lambda known: known.place)
+        return [known for known in billed if known.place < place]
 
     def _billed_from_block(self, row: int) -> BilledEvent:
         event = self._events.row(row, named=True)
@@ -212,7 +214,6 @@ class _Sequence:
         note: str,
     ) -> dict[str, Any]:
         _, high, low = self._target_identity(row)
-        rated = amounts["customer_charge"] is not None
         return {
             "row": row,
             "kind": kind,
@@ -223,53 +224,59 @@ class _Sequence:
             "note": note or "",
             "usage": {meter: -quantity for meter, quantity in target.usage.items()} if kind is Kind.VOID else {},
             **target.pricing,
-            **({"pricing": "rated", "unpriced_reason": ""} if rated else {}),
+            # A void is unpriced like its target, adjusted or not, so that it takes back what that one counts for.
+            **({"pricing": "rated", "unpriced_reason": ""} if kind is Kind.ADJUSTMENT else {}),
             **amounts,
         }
 
     def _place(self, row: int) -> Place:
-        return int(self._events["offset"][row]), int(self._events["index"][row])
+        events = self._events
+        return self._epoch, int(events["partition"][row]), int(events["offset"][row]), int(events["index"][row])
 
     def _reject(self, row: int, why: tuple[Reason, str]) -> None:
         self._judgement.verdicts[row] = Verdict.REJECTED
         self._judgement.rejected[row] = why
 
 
+def _target(before: list[BilledEvent], builder: str, tenant: str) -> BilledEvent | Reason:
+    """The event that a void or adjustment of this tenant is about, or why there is none."""
+    if not before:
+        return Reason.TARGET_UNKNOWN
+    own = [known for known in before if (known.tags["builder"], known.tags["tenant"]) == (builder, tenant)]
+    if not own:
+        return Reason.TARGET_OF_OTHER_TENANT
+    usages = [known for known in own if known.kind is Kind.USAGE]
+    return usages[-1] if usages else Reason.TARGET_NOT_USAGE
+
+
 def _void_amounts(target: BilledEvent) -> dict[str, Decimal | None]:
-    return {name: None if amount is None else -amount for name, amount in target.amounts.items()}
+    return {name: None if amount is None else EXACT.minus(amount) for name, amount in target.amounts.items()}
 
 
 def _adjustment_amounts(target_row: Mapping[str, Any]) -> dict[str, Decimal | None]:
     amounts: dict[str, Decimal | None] = {name: target_row[name] for name in AMOUNT_COLUMNS}
-    amounts["base_cost"] = target_row["provider_reward"] + target_row["platform_fee"]
+    amounts["base_cost"] = EXACT.add(target_row["provider_reward"], target_row["platform_fee"])
     return amounts
 
 
 def _add(amounts: dict[str, Decimal | None], more: Mapping[str, Decimal | None]) -> None:
     for name, amount in more.items():
         if amount is not None:
-            amounts[name] = (amounts[name] or Decimal(0)) + amount
+            amounts[name] = EXACT.add(amounts[name] or Decimal(0), amount)
 
 
-def _stored_place(record: Mapping[str, Any], topic_epoch: int) -> Place:
-    earlier = record["topic_epoch"] < topic_epoch
-    return (EARLIER_EPOCH if earlier else record["source_offset"]), record["batch_index"]
+def _stored_place(record: Mapping[str, Any]) -> Place:
+    return record["topic_epoch"], record["source_partition"], record["source_offset"], record["batch_index"]
 
 
-def _owners(record: Mapping[str, Any], place: Place, partitions: list[int]) -> list[int]:
-    """The partitions in which a stored row counts: its own; of an earlier epoch, any, since keys have moved."""
-    return partitions if place[0] == EARLIER_EPOCH else [record["source_partition"]]
-
-
-def _billed_from_stored(record: Mapping[str, Any], place: Place) -> BilledEvent:
+def _billed_from_stored(record: Mapping[str, Any]) -> BilledEvent:
     usage = record["usage"] or []
     return BilledEvent(
-        place=place,
+        place=_stored_place(record),
         kind=Kind[record["kind"].upper()],
         tags={name: record[name] for name in DIMENSION_COLUMNS},
         window_start=int(record["window_start"].timestamp()),
         pricing={name: record[name] for name in PRICING_COLUMNS},
-        usage={entry["key"]: int(entry["value"] * QUANTITY_UNIT) for entry in usage},
+        usage={entry["key"]: int(EXACT.multiply(entry["value"], QUANTITY_UNIT)) for entry in usage},
         amounts={name: record[name] for name in ("base_cost", *AMOUNT_COLUMNS)},
     )
-

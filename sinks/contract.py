@@ -83,8 +83,8 @@ class Sink(Protocol):
     ) -> pl.DataFrame:
         """Ledger rows of these partitions (or of an earlier epoch) with one of `identities` ((n, 2) uint64).
 
-        Columns identity_high, identity_low, payload_hash (UInt64), topic_epoch, source_partition, source_offset,
-        batch_index. The same row may stand there more than once (unmerged replays)."""
+        Columns identity_high, identity_low, payload_hash (UInt64), event_time, topic_epoch, source_partition,
+        source_offset, batch_index. The same row may stand there more than once (unmerged replays)."""
 
     async def find_rows(self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray) -> pl.DataFrame:
         """Whole ledger rows, once per place: those with one of `identities`, and those targeting one of them.

@@ -112,7 +112,9 @@ class MemorySink:
         self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray
     ) -> pl.DataFrame:
         rows = self.ledger.filter(_of_or_before(topic_epoch, partitions))
-        return _among(rows, "identity", identities).select("identity_high", "identity_low", "payload_hash", *PLACE)
+        return _among(rows, "identity", identities).select(
+            "identity_high", "identity_low", "payload_hash", "event_time", *PLACE
+        )
 
     async def find_rows(self, topic_epoch: int, partitions: Collection[int], identities: np.ndarray) -> pl.DataFrame:
         rows = self.ledger.filter(_of_or_before(topic_epoch, partitions))

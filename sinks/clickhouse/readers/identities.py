@@ -15,7 +15,9 @@ from sinks.clickhouse.readers.conditions import among, moment, of_partitions_or_
 from sinks.frames import frame_schema, to_frame
 
 PLACE = ("topic_epoch", "source_partition", "source_offset", "batch_index")
-FOUND = pa.schema([tables.LEDGER.field(name) for name in ("identity_high", "identity_low", "payload_hash", *PLACE)])
+FOUND = pa.schema(
+    [tables.LEDGER.field(name) for name in ("identity_high", "identity_low", "payload_hash", "event_time", *PLACE)]
+)
 # A query's text: 4,000 numbers of 20 digits are far below the server's limit of 256 KiB.
 IDENTITIES_PER_QUERY = 4_000
 
