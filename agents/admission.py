@@ -235,8 +235,10 @@ def conflict(offset: int, *, earlier_epoch: bool) -> tuple[Reason, str]:
     where = "an earlier topic epoch" if earlier_epoch else f"offset {offset} of this partition"
     return (
         Reason.CONFLICTING_DUPLICATE,
-        f"the same source and id were accepted at {where} with other content: send a correction under a new id, "
-        "and a void for the old one",
+        (
+            f"the same source and id were accepted at {where} with other content: send a correction under a new id, "
+            "and a void for the old one"
+        ),
     )
 
 

@@ -79,15 +79,19 @@ def _untimely(
         ahead = -int(age[row]) // MICROSECONDS
         refused[row] = (
             Reason.FUTURE_TIME,
-            f"time is {ahead} s after the record reached the log; at most {epoch.future_skew_seconds} s are allowed: "
-            "set the producer's clock and send the event again",
+            (
+                f"time is {ahead} s after the record reached the log; at most {epoch.future_skew_seconds} s are allowed: "
+                "set the producer's clock and send the event again"
+            ),
         )
     for row in np.flatnonzero(age > epoch.dedup_horizon_seconds * MICROSECONDS).tolist():
         if not _granted(block, row, int(event_times[row]), int(record_times[row]), grants):
             refused[row] = (
                 Reason.TOO_LATE,
-                f"time is {int(age[row]) // MICROSECONDS} s before the record reached the log, beyond the horizon of "
-                f"{epoch.dedup_horizon_seconds} s within which a duplicate is certain to be found: ask for a backfill",
+                (
+                    f"time is {int(age[row]) // MICROSECONDS} s before the record reached the log, beyond the horizon of "
+                    f"{epoch.dedup_horizon_seconds} s within which a duplicate is certain to be found: ask for a backfill"
+                ),
             )
     return refused
 
