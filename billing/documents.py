@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 import numpy as np
+from pydantic import AwareDatetime, BeforeValidator
 
 from billing.errors import BillingError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NONE = -1  # the number of "no version yet"
+
+
+def _written_out(value: object) -> datetime:
+    """Pydantic would take a number, or the text of one, for seconds since 1970."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value
+    raise ValueError(f"{value!r} is no date and time with offset, such as 2026-01-01T00:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Dated(Protocol):
@@ -43,9 +59,8 @@ class Versions(Generic[T]):
                     f"versions {before.version} and {after.version} both start at {after.effective_from.isoformat()}: "
                     "only one version can apply at a time"
                 )
-        names = [version.version for version in self.versions]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(version.version for version in self.versions).items():
+            if count > 1:
                 raise BookError(f"version {name} stands in two files: give each version a name of its own")
         self.starts = np.array(
             [(version.effective_from - EPOCH) // timedelta(microseconds=1) for version in self.versions], dtype=np.int64
@@ -54,6 +69,12 @@ class Versions(Generic[T]):
     def numbers(self, event_times: np.ndarray) -> np.ndarray:
         """For each time (µs since 1970) the number of its version in `versions`, NONE before the first."""
         return np.searchsorted(self.starts, event_times, side="right") - 1
+
+    def overlaps(self, number: int, start: datetime, end: datetime | None) -> bool:
+        """Whether version `number` applies at some time in [start, end), end None meaning for ever."""
+        following = self.versions[number + 1 :][:1]
+        begins = self.versions[number].effective_from
+        return (end is None or begins < end) and all(start < after.effective_from for after in following)
 
     def at(self, moment: datetime) -> T | None:
         """The version that applies at `moment`."""

@@ -2,49 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from billing.documents import Versions
+from billing.currencies import Currency
+from billing.documents import Moment, Versions
 from billing.loading import load_versions
-from billing.surcharges.rule import Rule
+from billing.surcharges.rule import MATCH_FIELDS, Rule
+
+Fields = tuple[str, ...]  # of MATCH_FIELDS, in their order
+Values = tuple[str, ...]  # one for each of the fields; for model_class a model of the class
 
 
 class RuleBook(BaseModel):
-    """One version."""
+    """One version. `currency` is that of amount, floor and cap; without it, the price book's of the same time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: Annotated[str, Field(min_length=1)]
-    effective_from: AwareDatetime
+    version: Annotated[str, Field(min_length=1, max_length=256)]
+    effective_from: Moment
+    currency: Currency | None = None
     model_classes: dict[str, frozenset[str]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
     content: str = Field("", repr=False)
     digest: str = ""
+    # Which rule names these values in these fields: a lookup per set of fields, however many rules there are.
+    _index: dict[Fields, dict[Values, Rule]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _decidable(self) -> RuleBook:
-        for number, rule in enumerate(self.rules):
+        ids: set[str] = set()
+        for rule in sorted(self.rules, key=lambda rule: rule.specificity, reverse=True):
             wanted = rule.match.get("model_class")
             if wanted is not None and wanted not in self.model_classes:
                 raise ValueError(f"rule {rule.id}: model class {wanted} is not among model_classes")
-            for other in self.rules[:number]:
-                if other.id == rule.id:
-                    raise ValueError(f"rule {rule.id} stands twice: give each rule an id of its own")
-                if other.specificity == rule.specificity and self._overlap(other, rule):
+            if rule.id in ids:
+                raise ValueError(f"rule {rule.id} stands twice: give each rule an id of its own")
+            ids.add(rule.id)
+            fields = tuple(field for field in MATCH_FIELDS if field in rule.match)
+            of_fields = self._index.setdefault(fields, {})
+            for values in self._values(rule, fields):
+                other = of_fields.setdefault(values, rule)
+                if other is not rule:
                     raise ValueError(f"rules {other.id} and {rule.id} tie: both can match one event, equally specific")
         return self
 
-    def _overlap(self, one: Rule, other: Rule) -> bool:
-        for field, value in one.match.items():
-            if field == "model_class":
-                if not self.model_classes[value] & self.model_classes[other.match[field]]:
-                    return False
-            elif other.match[field] != value:
-                return False
-        return True
+    def _values(self, rule: Rule, fields: Fields) -> Iterator[Values]:
+        """The values under which an event finds the rule: more than one for a rule about a class of models."""
+        if "model_class" not in rule.match:
+            yield tuple(rule.match[field] for field in fields)
+            return
+        for model in sorted(self.model_classes[rule.match["model_class"]]):
+            if rule.match.get("model", model) == model:
+                yield tuple(model if field == "model_class" else rule.match[field] for field in fields)
+
+    @property
+    def tags_read(self) -> frozenset[str]:
+        """The tags on which it depends which rule applies."""
+        return frozenset(_tag(field) for fields in self._index for field in fields)
+
+    def matching(self, tags: Mapping[str, str]) -> list[Rule]:
+        """Every rule that matches these tags, the most specific first."""
+        found = (
+            of_fields.get(tuple(tags[_tag(field)] for field in fields)) for fields, of_fields in self._index.items()
+        )
+        return [rule for rule in found if rule is not None]
+
+
+def _tag(field: str) -> str:
+    return "model" if field == "model_class" else field
 
 
 class RuleBooks(Versions[RuleBook]):
@@ -57,6 +85,5 @@ class RuleBooks(Versions[RuleBook]):
 
 
 def resolve_rule(book: RuleBook, tags: Mapping[str, str]) -> Rule | None:
-    """The most specific rule that matches these tags, None where none does."""
-    matching = [rule for rule in book.rules if rule.matches(tags, book.model_classes)]
-    return max(matching, key=lambda rule: rule.specificity, default=None)
+    """The most specific rule that matches these tags, None where none does; the losers are in `RuleBook.matching`."""
+    return next(iter(book.matching(tags)), None)

@@ -6,7 +6,6 @@ Every rule has a label, a unit and a reason in plain words: what creates this ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -95,10 +94,3 @@ class Rule(BaseModel):
     def specificity(self) -> tuple[bool, ...]:
         """Which fields are named, in order of weight: compared as tuples, the greater wins."""
         return tuple(field in self.match for field in MATCH_FIELDS)
-
-    def matches(self, tags: Mapping[str, str], classes: Mapping[str, frozenset[str]]) -> bool:
-        """Whether every field named is the event's."""
-        return all(
-            tags["model"] in classes[wanted] if field == "model_class" else tags[field] == wanted
-            for field, wanted in self.match.items()
-        )
