@@ -80,8 +80,8 @@ def _untimely(
         refused[row] = (
             Reason.FUTURE_TIME,
             (
-                f"time is {ahead} s after the record reached the log; at most {epoch.future_skew_seconds} s are allowed: "
-                "set the producer's clock and send the event again"
+                f"time is {ahead} s after the record reached the log; at most {epoch.future_skew_seconds} s are "
+                "allowed: set the producer's clock and send the event again"
             ),
         )
     for row in np.flatnonzero(age > epoch.dedup_horizon_seconds * MICROSECONDS).tolist():
@@ -89,8 +89,9 @@ def _untimely(
             refused[row] = (
                 Reason.TOO_LATE,
                 (
-                    f"time is {int(age[row]) // MICROSECONDS} s before the record reached the log, beyond the horizon of "
-                    f"{epoch.dedup_horizon_seconds} s within which a duplicate is certain to be found: ask for a backfill"
+                    f"time is {int(age[row]) // MICROSECONDS} s before the record reached the log, beyond the horizon "
+                    f"of {epoch.dedup_horizon_seconds} s within which a duplicate is certain to be found: ask for a "
+                    "backfill"
                 ),
             )
     return refused

@@ -154,7 +154,8 @@ class _Sequence:
         target = _target(self._before(self._target_identity(row), place), tags["builder"], tags["tenant"])
         if target is Reason.TARGET_UNKNOWN:
             return target, (
-                f"no event {name} was accepted before this one: publish it first, under the same subject, then this again"
+                f"no event {name} was accepted before this one: publish it first, under the same subject, then this "
+                "again"
             )
         if target is Reason.TARGET_OF_OTHER_TENANT:
             return target, f"{name} was billed to another tenant than this event names"
