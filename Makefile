@@ -12,6 +12,8 @@ STAMP := $(VENV)/.complete
 PYTEST := $(RUN) pytest
 # Drawn anew for each run, and printed: what depends on the order of a set shows.
 export PYTHONHASHSEED := $(or $(PYTHONHASHSEED),$(shell echo $$RANDOM))
+# Tests run side by side, workers too: more threads than cores would only wait for each other.
+export POLARS_MAX_THREADS := 1
 ARGS ?=
 SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

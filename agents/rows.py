@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from agents.admission import Judgement, Verdict
 from agents.preparation import PreparedBlock
+from billing.money import EXACT
 from billing.windows import AMOUNT_COLUMNS, COUNT_COLUMNS, SERIES_COLUMNS, WindowTotals
 from sinks import tables
-from topics.block import DIMENSION_COLUMNS, QUANTITY_UNIT, USAGE_PREFIX, Kind, Rejection
+from topics.block import DIMENSION_COLUMNS, QUANTITY_SCALE, USAGE_PREFIX, Kind, Rejection
 
 MONEY = pl.Decimal(38, 12)
 KIND_NAMES = np.array([kind.name.lower() for kind in Kind])
@@ -215,25 +216,26 @@ def totals_table(changed: pl.DataFrame, totals: WindowTotals, topic_epoch: int) 
     columns["source_partition"] = pa.array(changed["partition"].to_numpy().astype(np.uint16))
     for name in ("last_offset", *COUNT_COLUMNS, *AMOUNT_COLUMNS):
         columns[name] = changed[name].to_arrow()
-    meters = sorted(name for name in changed.columns if name.startswith(USAGE_PREFIX))
-    columns["usage"] = pa.array(
-        [
-            [
-                (name.removeprefix(USAGE_PREFIX), Decimal(quantity) / QUANTITY_UNIT)
-                for name, quantity in zip(meters, quantities, strict=True)
-                if quantity
-            ]
-            for quantities in changed.select(meters).iter_rows()
-        ],
-        type=tables.USAGE,
-    )
+    columns["usage"] = _sums_map(changed)
     return pa.Table.from_arrays([columns[name] for name in tables.TOTALS.names], schema=tables.TOTALS)
+
+
+def _sums_map(changed: pl.DataFrame) -> pa.Array:
+    """The usage.* sums of each row: wider than 64 bits, so made one by one; there are few totals."""
+    meters = sorted(name for name in changed.columns if name.startswith(USAGE_PREFIX))
+    entries: list[list[tuple[str, Decimal]]] = [[] for _ in range(changed.height)]
+    for name in meters:
+        meter = name.removeprefix(USAGE_PREFIX)
+        for entry, millionths in zip(entries, changed[name].to_list(), strict=True):
+            if millionths:
+                entry.append((meter, EXACT.scaleb(Decimal(millionths), -QUANTITY_SCALE)))
+    return pa.array(entries, type=tables.USAGE)
 
 
 def stored_totals(stored: pl.DataFrame, totals: WindowTotals) -> pl.DataFrame:
     """What a sink answers to `read_totals`, as rows that `WindowTotals.load` takes."""
     maps = stored["usage"].to_list()  # a Series of lists yields Series, which have no truth value
-    usage = [{entry["key"]: int(entry["value"] * QUANTITY_UNIT) for entry in row or []} for row in maps]
+    usage = [{entry["key"]: int(EXACT.scaleb(entry["value"], QUANTITY_SCALE)) for entry in row or []} for row in maps]
     meters = sorted({meter for row in usage for meter in row})
     return stored.select(
         pl.col("source_partition").cast(pl.Int32).alias("partition"),
