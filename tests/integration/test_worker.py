@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -259,3 +259,60 @@ async def test_a_price_book_that_was_edited_after_it_was_used_is_refused(
         worker = start()
         assert await asyncio.to_thread(worker.wait_ended) == 2
         assert "Version test-prices-1 of the prices was recorded with another text" in worker.log_text
+
+
+class Relay:
+    """A door in front of the store that can be shut: connections break, new ones are refused."""
+
+    def __init__(self, url: str) -> None:
+        self._host, _, port = url.removeprefix("http://").partition(":")
+        self._port = int(port)
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Relay:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.shut()
+
+    def shut(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        store_reader, store_writer = await asyncio.open_connection(self._host, self._port)
+        self._open |= {writer, store_writer}
+        with suppress(OSError):
+            await asyncio.gather(self._copy(reader, store_writer), self._copy(store_reader, writer))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+async def test_a_store_that_stays_away_ends_the_worker_after_its_deadline_and_nothing_is_lost(
+    bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
+) -> None:
+    async with (
+        Relay(clickhouse_url) as relay,
+        installed(bootstrap_servers, clickhouse_url, tmp_path, flush_seconds_max=3) as (installation, published, start),
+    ):
+        installation.write_settings(clickhouse_url=relay.url)
+        await published.events([event(number) for number in range(500)])
+        worker = start()
+        await asyncio.to_thread(installation.wait_caught_up, published.ends, worker)
+        relay.shut()
+        await published.events([event(number) for number in range(500, 1000)])
+        assert await asyncio.to_thread(worker.wait_ended) == 1
+        assert "stopped: The store at" in worker.log_text
+        assert sum((await committed_offsets(bootstrap_servers, installation.name)).values()) == 500
+        installation.write_settings(clickhouse_url=clickhouse_url)
+        worker.start()
+        await asyncio.to_thread(installation.wait_caught_up, published.ends, worker)
+        assert installation.totals()["customer_charge"] == sum((charge(number) for number in range(1000)), Decimal(0))
+        assert await asyncio.to_thread(worker.stop) == 0
