@@ -18,8 +18,8 @@ ARGS ?=
 SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
-# The parts of the suite that own the machine while they run: real processes, killed and restarted.
-SERIAL := integration or chaos or packaging or docker
+# The parts of the suite that start real processes, and kill them: a broker and an engine for each pytest worker.
+REAL := integration or chaos or packaging or docker
 
 .PHONY: help
 help:  ## list the verbs
@@ -53,8 +53,8 @@ demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one wo
 test: $(STAMP)  ## everything: lint, types, and every test, on the real broker and engine
 	@$(MAKE) --no-print-directory lint types
 	@echo "PYTHONHASHSEED=$(PYTHONHASHSEED)"; failed=0; \
-	$(PYTEST) -n 2 --dist worksteal -m "not ($(SERIAL))" $(ARGS) || failed=1; \
-	$(PYTEST) -m "$(SERIAL)" $(ARGS) || failed=1; \
+	$(PYTEST) -n 2 --dist worksteal -m "not ($(REAL))" $(ARGS) || failed=1; \
+	$(PYTEST) -n 2 --dist loadfile -m "$(REAL)" $(ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: fmt
@@ -73,7 +73,7 @@ types: $(STAMP)  ## mypy --strict
 
 .PHONY: unit
 unit: $(STAMP)  ## what needs no broker and no engine, in seconds
-	@$(PYTEST) -n 2 -m "not (simulation or $(SERIAL))" $(ARGS)
+	@$(PYTEST) -n 2 -m "not (simulation or $(REAL))" $(ARGS)
 
 .PHONY: golden
 golden: $(STAMP)  ## write the golden tables again; read the diff as code
