@@ -17,9 +17,10 @@ def rejections_of(prepared: PreparedBlock, judgement: Judgement, progress: Mappi
     rejections = list(block.rejections)
     if judgement.rejected:
         places = block.events.select("partition", "offset", "index", "record_time")
+        records = {(record.partition, record.offset): record for record in block.records}
         for row, (reason, detail) in judgement.rejected.items():
             partition, offset, index, record_time = places.row(row)
-            record = block.records[(partition, offset)]
+            record = records[partition, offset]
             rejections.append(
                 Rejection(
                     partition=partition,

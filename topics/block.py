@@ -131,4 +131,4 @@ class DecodedBlock:
     payloads: np.ndarray  # (events,) uint64: hash of the content, the same in every encoding
     rejections: list[Rejection]
     spans: dict[int, Span]
-    records: dict[tuple[int, int], RawRecord]  # (partition, offset) -> record, for what admission rejects later
+    records: Sequence[RawRecord]  # as they were read, for what admission rejects later

@@ -64,22 +64,20 @@ class Decoder:
         unusual: list[int] = []
         lists = {Encoding.STRUCTURED: structured, Encoding.BINARY: binary, Encoding.COLUMNAR: columnar}
         bytes_max = self._record_bytes_max
-        # Few records have headers of their own; those of binary mode hold an id, and are not kept.
-        seen: dict[object, list[int]] = {}
+        # Most records have the headers of the one before; those of binary mode hold an id, and differ.
+        last: Sequence[tuple[str, bytes]] | None = None
+        positions = unusual
         for position, record in enumerate(records):
             headers, value = record.headers, record.value
-            known = seen.get(headers) if headers.__class__ is tuple else None
-            if known is not None and value is not None and len(value) <= bytes_max:
-                known.append(position)
-                continue
-            try:
-                positions = lists[check_record(record, bytes_max)]
-            except EventRefusedError:
-                unusual.append(position)
-                continue
+            if headers != last or value is None or len(value) > bytes_max:
+                try:
+                    positions = lists[check_record(record, bytes_max)]
+                except EventRefusedError:
+                    unusual.append(position)
+                    last = None
+                    continue
+                last = headers
             positions.append(position)
-            if len(headers) <= 1 and headers.__class__ is tuple:
-                seen[headers] = positions
         return structured, binary, columnar, unusual
 
     def _read(self, records: Sequence[RawRecord], positions: list[int]) -> tuple[Part, list[tuple[int, Rejection]]]:

@@ -41,7 +41,7 @@ class Dimensions:
         self._digests: list[int] = []
         self.keys: list[bytes] = []  # the Kafka key of the events with these tags
         self.homes: list[int] = []  # and its partition
-        self.source_prefixes: list[bytes] = []  # netstring of the source, for the identity
+        self._source_prefixes: list[str] = []  # netstring of the source, for the identity
 
     def __len__(self) -> int:
         return len(self._tags)
@@ -65,7 +65,7 @@ class Dimensions:
             self._digests.append(tags_digest(Kind.USAGE, tags))
             self.keys.append(key)
             self.homes.append(partition_for(key, self._partitions))
-            self.source_prefixes.append(netstring(tags[_SOURCE]))
+            self._source_prefixes.append(netstring(tags[_SOURCE]).decode())
         return number
 
     def tags(self, number: int) -> Tags:
@@ -75,6 +75,10 @@ class Dimensions:
     def usage_digests(self, numbers: np.ndarray) -> np.ndarray:
         """The digests of these numbers as tags of usage events, uint64."""
         return np.array([self._digests[number] for number in numbers.tolist()], dtype=np.uint64)
+
+    def source_prefixes(self, numbers: np.ndarray) -> pl.Series:
+        """The netstrings of these numbers' sources."""
+        return pl.Series([self._source_prefixes[number] for number in numbers.tolist()], dtype=pl.String)
 
     def frame(self, numbers: np.ndarray) -> pl.DataFrame:
         """The tags of these numbers, a row each."""

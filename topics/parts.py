@@ -87,8 +87,8 @@ def assemble(
 ) -> DecodedBlock:
     """The block of these records; every event of them is in one of `parts` or of `rejections`."""
     part = _in_log_order([part for part in parts if len(part)])
-    places = [record.partition for record in records], [record.offset for record in records]
-    partitions, offsets = (np.array(each, dtype=np.int64) for each in places)
+    partitions = np.array([record.partition for record in records], dtype=np.int64)
+    offsets = np.array([record.offset for record in records], dtype=np.int64)
     timestamps = np.array([record.timestamp for record in records], dtype=np.int64) * 1000
     used, local = np.unique(part.dimensions, return_inverse=True)
     kinds = np.zeros(len(part), dtype=np.uint8)
@@ -112,18 +112,17 @@ def assemble(
         },
         schema=EVENT_SCHEMA,
     ).with_columns(_nullable(USAGE_PREFIX + meter, part.quantities[meter]) for meter in sorted(part.quantities))
-    prefixes = [dimensions.source_prefixes[number] for number in part.dimensions.tolist()]
     targets, target_identities = _targets(part.others)
     return DecodedBlock(
         events=events,
         dimensions=dimensions.frame(used),
         targets=targets,
-        identities=identities(prefixes, part.ids.cast(pl.Binary).to_list()),
+        identities=identities(dimensions.source_prefixes(used).gather(local), part.ids),
         target_identities=target_identities,
         payloads=payload_hashes(tags, part.times, content),
         rejections=rejections,
         spans=_spans(partitions, offsets, part.positions, rejections),
-        records=dict(zip(zip(*places, strict=True), records, strict=True)),
+        records=records,
     )
 
 

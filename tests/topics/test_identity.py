@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import polars as pl
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,10 @@ def test_a_separator_in_the_text_does_not_make_two_events_one() -> None:
 
 @given(st.lists(st.tuples(words, words), max_size=4))
 def test_columns_of_identities_agree_with_one_at_a_time(pairs: list[tuple[str, str]]) -> None:
-    found = identities([netstring(source) for source, _ in pairs], [id_.encode() for _, id_ in pairs])
+    found = identities(
+        pl.Series([netstring(source).decode() for source, _ in pairs], dtype=pl.String),
+        pl.Series([id_ for _, id_ in pairs], dtype=pl.String),
+    )
     assert [tuple(each) for each in found.tolist()] == [identity_words(*pair) for pair in pairs]
 
 
