@@ -119,17 +119,20 @@ class Meter:
         """Decode and rate, without touching state: may run while another block is being processed."""
         return await self._compute(prepare, records, self.decoder, self.rater, self._epoch, self.grants)
 
-    async def process(self, prepared: PreparedBlock, commit: Commit) -> BlockReport:
+    async def process(
+        self, prepared: PreparedBlock, commit: Commit, flushing: Callable[[], None] = lambda: None
+    ) -> BlockReport:
         """Admit, window and flush a block, then commit its offsets. One call at a time.
 
+        `flushing` is called when all is computed and only the store is waited for.
         Raises what the sink raises once the deadline is spent; then nothing is owned any more."""
         try:
-            return await self._process(prepared, commit)
+            return await self._process(prepared, commit, flushing)
         except BaseException:
             self.revoke(list(self._progress))
             raise
 
-    async def _process(self, prepared: PreparedBlock, commit: Commit) -> BlockReport:
+    async def _process(self, prepared: PreparedBlock, commit: Commit, flushing: Callable[[], None]) -> BlockReport:
         clock = _StageClock(prepared.seconds)
         block = prepared.block
         starts = window_start(block.events["event_time"].to_numpy(), self._epoch.window_seconds)
@@ -157,6 +160,7 @@ class Meter:
             next_offsets={partition: span.next_offset for partition, span in block.spans.items()},
         )
         clock.stop("encode")
+        flushing()
         owned = await flush(
             rows, self._sink, self._dead_letters, commit, self._deadline(self._flush_seconds_max), clock.stop
         )

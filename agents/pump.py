@@ -58,7 +58,7 @@ class BlockMeter(Protocol):
     async def prepare(self, records: Sequence[RawRecord]) -> PreparedBlock:
         """Without touching state."""
 
-    async def process(self, prepared: PreparedBlock, commit: Commit) -> BlockReport:
+    async def process(self, prepared: PreparedBlock, commit: Commit, flushing: Callable[[], None]) -> BlockReport:
         """One call at a time; after an error nothing is owned."""
 
 
@@ -124,6 +124,10 @@ class Pump:
         self._changed = asyncio.Condition()
         self._closing = False
         self._preparing = False
+        # Two threads that compute share one interpreter lock and wait for each other far longer than they work, so a
+        # block is prepared while the one before is being flushed, and not while that one is being admitted.
+        self._computed = asyncio.Event()
+        self._computed.set()
         self._run: asyncio.Task[None] | None = None
         self._processing: asyncio.Task[None] | None = None
 
@@ -235,6 +239,7 @@ class Pump:
             if not records:
                 break
             self._preparing = True  # until it is being processed, or dropped
+            await self._computed.wait()
             self._ready()
             prepared = await self._meter.prepare(records)
             del records
@@ -245,8 +250,10 @@ class Pump:
             if generation != self._generation:
                 continue
             self._inspect(prepared)
+            self._computed.clear()
             self._processing = asyncio.create_task(self._process(prepared), name="block")
             self._processing.add_done_callback(self._watch)
+            self._processing.add_done_callback(lambda _: self._computed.set())
             del prepared
         await self._settle(None)
 
@@ -283,7 +290,7 @@ class Pump:
 
     async def _process(self, prepared: PreparedBlock) -> None:
         async with self.flushing:
-            report = await self._meter.process(prepared, self._commit)
+            report = await self._meter.process(prepared, self._commit, self._computed.set)
         if report.owned:
             self.last_progress = time.monotonic()
         else:

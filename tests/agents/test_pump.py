@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -28,13 +28,14 @@ class At:
 
 @dataclass
 class FakeMeter:
-    """Stores offsets, nothing else; `gate` holds a block in flight, `error` breaks the next one."""
+    """Stores offsets, nothing else; `gates` hold a block in flight, `error` breaks the next one."""
 
     stored: dict[int, int] = field(default_factory=dict)
     progress: dict[int, At] = field(default_factory=dict)
     blocks: list[list[tuple[int, int]]] = field(default_factory=list)
     prepared: int = 0
     gate: asyncio.Event | None = None
+    admission_gate: asyncio.Event | None = None
     error: Exception | None = None
     failing_loads: int = 0
 
@@ -53,7 +54,10 @@ class FakeMeter:
         self.prepared += 1
         return [(record.partition, record.offset) for record in records]
 
-    async def process(self, prepared: Any, commit: Any) -> Any:
+    async def process(self, prepared: Any, commit: Any, flushing: Callable[[], None]) -> Any:
+        if self.admission_gate is not None:
+            await self.admission_gate.wait()
+        flushing()
         if self.gate is not None:
             await self.gate.wait()
         if self.error is not None:
@@ -315,3 +319,32 @@ async def test_draining_past_its_deadline_breaks_off_and_says_so() -> None:
         await asyncio.sleep(0.05)
         assert not await it.pump.drain(0.05)
         assert it.commits == []
+
+
+async def test_the_next_block_is_prepared_while_one_is_flushed_and_not_while_it_is_admitted() -> None:
+    async with running(block_records=10) as it:
+        it.meter.admission_gate, it.meter.gate = asyncio.Event(), asyncio.Event()
+        await it.pump.assign({0: None})
+        await it.pump.offer(chunk(0, 0, 10))
+        await it.pump.offer(chunk(0, 10, 20))
+        await asyncio.sleep(0.05)
+        assert it.meter.prepared == 1
+        it.meter.admission_gate.set()
+        await asyncio.sleep(0.05)
+        assert (it.meter.prepared, it.meter.blocks) == (2, [])
+        it.meter.gate.set()
+        await it.until(blocks=2)
+
+
+async def test_a_block_that_is_broken_off_before_it_began_does_not_hold_up_the_next_one() -> None:
+    async with running(block_records=10, revoke_seconds_max=0) as it:
+        it.meter.admission_gate = asyncio.Event()
+        await it.pump.assign({0: None})
+        await it.pump.offer(chunk(0, 0, 10))
+        await asyncio.sleep(0.05)
+        await it.pump.revoke()
+        it.meter.admission_gate.set()
+        await it.pump.assign({0: None})
+        await it.pump.offer(chunk(0, 0, 10))
+        await it.until(blocks=1)
+        assert it.offsets == [(0, offset) for offset in range(10)]

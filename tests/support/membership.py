@@ -58,7 +58,7 @@ class PlaceMeter:
     async def prepare(self, records: Sequence[Any]) -> Any:
         return [(record.partition, record.offset) for record in records]
 
-    async def process(self, prepared: Any, commit: Any) -> Any:
+    async def process(self, prepared: Any, commit: Any, flushing: Any) -> Any:
         await asyncio.sleep(self.seconds_per_block)
         following: dict[int, int] = {}
         for partition, offset in prepared:
