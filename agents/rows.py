@@ -261,8 +261,7 @@ def dead_letters_table(rejections: Sequence[Rejection], topic_epoch: int) -> pa.
         "record_key": [rejection.key for rejection in rejections],
         "record_value": [rejection.value for rejection in rejections],
         "record_headers": [
-            json.dumps([[name, base64.b64encode(value).decode()] for name, value in rejection.headers])
-            for rejection in rejections
+            json.dumps([[name, _base64(value)] for name, value in rejection.headers]) for rejection in rejections
         ],
     }
     arrays = []
@@ -274,3 +273,7 @@ def dead_letters_table(rejections: Sequence[Rejection], topic_epoch: int) -> pa.
         else:
             arrays.append(pa.array(columns[field.name], field.type))
     return pa.Table.from_arrays(arrays, schema=tables.DEAD_LETTERS)
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()

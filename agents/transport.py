@@ -54,7 +54,7 @@ class FetchedRecord(NamedTuple):
     timestamp: int  # milliseconds since 1970
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def record_maker(partition: int) -> Callable[[TopicPartition, Any], FetchedRecord]:

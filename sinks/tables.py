@@ -119,7 +119,7 @@ DEAD_LETTERS = pa.schema(
         ("detail", pa.string()),
         ("record_key", pa.binary()),
         ("record_value", pa.binary()),
-        ("record_headers", pa.string()),  # JSON array of [name, base64 value]
+        ("record_headers", pa.string()),  # JSON array of [name, base64 value or null]
     ]
 )
 

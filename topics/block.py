@@ -92,7 +92,10 @@ class RawRecord(Protocol):
     timestamp: int  # milliseconds since 1970, appended by the broker
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Kafka allows a header without a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Rejection:
     detail: str  # one sentence: what was wrong, where, what to do
     key: bytes | None
     value: bytes | None  # the original bytes; for an event inside a batch, a batch of that one row
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Encoding(Enum):
 _BY_TYPE = {encoding.value: encoding for encoding in Encoding}
 
 
-def encoding_of(headers: Sequence[tuple[str, bytes]]) -> Encoding:
+def encoding_of(headers: Sequence[tuple[str, bytes | None]]) -> Encoding:
     """By content type; without one, binary mode if there are `ce_` headers, else structured.
 
     Raises `EventRefusedError` with UNKNOWN_CONTENT_TYPE."""

@@ -32,7 +32,7 @@ class DeadLetterRecord(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 def encode(letter: DeadLetter) -> DeadLetterRecord:
@@ -53,13 +53,13 @@ def encode(letter: DeadLetter) -> DeadLetterRecord:
     )
 
 
-def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
+def decode(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter:
     """The letter of a record. Raises `TopicError` where it is none."""
     own: dict[str, bytes] = {}
-    original: list[tuple[str, bytes]] = []
+    original: list[tuple[str, bytes | None]] = []
     for name, content in headers:
         if name.startswith(PREFIX):
-            own[name] = content
+            own[name] = content or b""
         else:
             original.append((name, content))
     try:

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from agents.rows import stored_totals, totals_table
+from agents.rows import dead_letters_table, stored_totals, totals_table
 from billing.windows import AMOUNT_COLUMNS, COUNT_COLUMNS, ROW_SCHEMA, WindowTotals
 from sinks import tables
 from sinks.memory import MemorySink
+from topics.block import Rejection
+from topics.reasons import Reason
 
 SERIES = ("b", "t", "", "f", "p", "m", "standard", "r", "USD")
 WIDEST = 10**38 - 1  # millionths: every digit that Decimal(38, 6) has
@@ -53,3 +55,11 @@ async def test_what_was_stored_is_what_is_loaded(millionths: int) -> None:
     stored = await sink.read_totals(1, {3: [datetime.fromtimestamp(7200, UTC)]})
     after = stored_totals(stored, totals)
     assert after.to_dicts() == before.select(after.columns).to_dicts()
+
+
+def test_a_header_without_a_value_is_kept_as_one() -> None:
+    """Kafka has headers of null; one of them must not stop the stream."""
+    headers = (("x", None), ("x", b""), ("y", b"\xff"))
+    rejection = Rejection(3, 41, 0, 0, Reason.NULL_VALUE, "no value", None, None, headers)
+    table = dead_letters_table([rejection], topic_epoch=1)
+    assert table["record_headers"].to_pylist() == ['[["x", null], ["x", ""], ["y", "/w=="]]']

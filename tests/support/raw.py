@@ -28,7 +28,7 @@ class Record:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = structured.HEADERS
+    headers: Sequence[tuple[str, bytes | None]] = structured.HEADERS
 
 
 def usage_event(**changes: Any) -> UsageEvent:

@@ -23,7 +23,7 @@ LETTER = DeadLetter(
         detail="the value is not JSON: send JSON…",
         key=b"acme/globex",
         value=b"\xff\x00",
-        headers=(("content-type", b"application/json"), ("x", b"\xff"), ("x", b"")),
+        headers=(("content-type", b"application/json"), ("x", b"\xff"), ("x", b""), ("x", None)),
     ),
 )
 
@@ -40,7 +40,7 @@ def test_a_null_value_and_a_missing_key_stay_so() -> None:
 def test_the_original_is_untouched_and_the_rest_stands_beside_it() -> None:
     record = dead_letter.encode(LETTER)
     assert (record.key, record.value) == (b"acme/globex", b"\xff\x00")
-    assert record.headers[:3] == LETTER.rejection.headers
+    assert record.headers[:4] == LETTER.rejection.headers
     assert dict(record.headers)["tollstream_position"] == b"3/1/1099511627776/7"
     assert dict(record.headers)["tollstream_reason"] == b"not_json"
 

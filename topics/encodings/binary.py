@@ -25,7 +25,7 @@ def encode(event: AnyEvent) -> Message:
 
 
 def decode(
-    headers: Iterable[tuple[str, bytes]],
+    headers: Iterable[tuple[str, bytes | None]],
     value: bytes,
     *,
     meters: Container[str] | None = None,
@@ -38,7 +38,7 @@ def decode(
     return validate_event(envelope, document.content, meters=meters, place=place)
 
 
-def attributes(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+def attributes(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """The CloudEvents attributes in the headers; of one that comes twice, the last counts."""
     found: dict[str, str] = {}
     for name, value in headers:
