@@ -65,7 +65,7 @@ class Decoder:
         lists = {Encoding.STRUCTURED: structured, Encoding.BINARY: binary, Encoding.COLUMNAR: columnar}
         bytes_max = self._record_bytes_max
         # Most records have the headers of the one before; those of binary mode hold an id, and differ.
-        last: Sequence[tuple[str, bytes]] | None = None
+        last: Sequence[tuple[str, bytes | None]] | None = None
         positions = unusual
         for position, record in enumerate(records):
             headers, value = record.headers, record.value
