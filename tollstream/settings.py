@@ -22,8 +22,15 @@ from tollstream.errors import SettingsError
 PREFIX = "TOLLSTREAM_"
 CONFIG_VARIABLE = "TOLLSTREAM_CONFIG"
 DEFAULT_FILE = "tollstream.toml"
-# Variables of the same prefix that are not settings; the last one is read by deploy.embedded.jars.
-OTHER_VARIABLES = ("TOLLSTREAM_CONFIG", "TOLLSTREAM_DEBUG", "TOLLSTREAM_KAFKA_JARS")
+# Variables of the same prefix that are not settings: the jars' is read by deploy.embedded.jars, the last two by
+# tests/simulation.
+OTHER_VARIABLES = (
+    "TOLLSTREAM_CONFIG",
+    "TOLLSTREAM_DEBUG",
+    "TOLLSTREAM_KAFKA_JARS",
+    "TOLLSTREAM_SIM_SEED",
+    "TOLLSTREAM_SIM_SEEDS",
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 

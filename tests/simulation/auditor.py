@@ -17,7 +17,8 @@ Target    of the events accepted at smaller places under the target's identity, 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -230,6 +231,14 @@ class Truth:
             for total in versions:
                 total["usage"] = {meter: quantity for meter, quantity in total["usage"].items() if quantity}
 
+    def counts(self) -> Counter[str]:
+        """Events by verdict, accepted rows by kind, and how many of them are unpriced."""
+        return (
+            Counter(str(verdict) for verdict in self.verdicts.values())
+            + Counter(str(row["kind"]) for row in self.rows.values())
+            + Counter("unpriced" for row in self.rows.values() if row["pricing"] == "unpriced")
+        )
+
     # Comparing
 
     def describe(self, place: Place) -> str:
@@ -248,7 +257,7 @@ class Truth:
             expected = self.rows.get(place)
             if expected is None:
                 raise DifferenceError(f"a ledger row stands where none belongs; {self._where(place)}; it says {row}")
-            _compare(row, expected, self.describe(place))
+            _compare(row, expected, lambda place=place: self.describe(place))  # type: ignore[misc]
 
     def check_totals(self, rows: pa.Table) -> None:
         """Every total is the sum of exactly the ledger rows up to its version."""
@@ -259,7 +268,7 @@ class Truth:
             expected = versions[number - 1] if number else None
             if expected is None or expected["last_offset"] != row["last_offset"]:
                 raise DifferenceError(f"a total with version {row['last_offset']}, where no row ends, for {key}")
-            _compare(row, expected, f"total of {key} at version {row['last_offset']}")
+            _compare(row, expected, lambda total=expected: self._describe_total(total))  # type: ignore[misc]
 
     def check_dead_letters(self, rows: pa.Table) -> None:
         """Every dead letter stands at a refused event's place, with its reason."""
@@ -281,7 +290,8 @@ class Truth:
             expected = self.checkpoints.get(key)
             if expected is None:
                 raise DifferenceError(f"a checkpoint at {key}, where no record ends")
-            _compare({name: row[name] for name in expected}, expected, f"checkpoint {key}")
+            found = {name: row[name] for name in expected}
+            _compare(found, expected, lambda key=key: f"checkpoint {key}")  # type: ignore[misc]
 
     def check_final(self, sink: MemorySink) -> None:
         """Nothing is missing, and nothing is there that should not be."""
@@ -305,6 +315,12 @@ class Truth:
             for partition, end in epoch.ends.items():
                 if ends.get((epoch.parameters.topic_epoch, partition), 0) != end:
                     raise DifferenceError(f"partition {partition} of epoch {epoch.parameters.topic_epoch}: {ends}")
+
+    def _describe_total(self, total: Row) -> str:
+        key = tuple(total[name] for name in TOTAL_KEY)
+        version = total["last_offset"]
+        last = max(place for place in self.rows if place[:2] == key[-2:] and place[2] == version)
+        return f"total of {key} at version {version}, with which came {self.describe(last)}"
 
     def _first_missing(self, key: tuple[Any, ...], version: int) -> str:
         place = min(
@@ -355,9 +371,9 @@ def _place(row: Row) -> Place:
     return row["topic_epoch"], row["source_partition"], row["source_offset"], row["batch_index"]
 
 
-def _compare(found: Row, expected: Row, what: str) -> None:
+def _compare(found: Row, expected: Row, what: Callable[[], str]) -> None:
     if found == expected:
         return
     names = [name for name in {**expected, **found} if found.get(name, "absent") != expected.get(name, "absent")]
     differences = (f"{name} is {found.get(name, 'absent')}, not {expected.get(name, 'absent')}" for name in names)
-    raise DifferenceError(f"{what}: {'; '.join(differences)}")
+    raise DifferenceError(f"{what()}: {'; '.join(differences)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
@@ -25,6 +26,7 @@ class Faults:
     crash: float
     rebalance: float
     left: int
+    drawn: Counter[str] = field(default_factory=Counter)  # what has happened so far
 
     @classmethod
     def draw(cls, random: Random) -> Faults:
@@ -49,22 +51,23 @@ class Faults:
 
     def write(self) -> Fault | None:
         """How this write fails, if it does."""
-        return self.random.choice(list(Fault)) if self._happens(self.failure) else None
+        return self.random.choice(list(Fault)) if self._happens("failed write", self.failure) else None
 
     def read(self) -> bool:
         """Whether this read fails."""
-        return self._happens(self.failure / 6)
+        return self._happens("failed read", self.failure / 6)
 
     def crashes(self) -> bool:
         """Whether the worker that is about to go on is killed instead."""
-        return self._happens(self.crash)
+        return self._happens("crash", self.crash)
 
     def rebalances(self) -> bool:
         """Whether partitions change hands now."""
-        return self._happens(self.rebalance)
+        return self._happens("rebalance", self.rebalance)
 
-    def _happens(self, odds: float) -> bool:
+    def _happens(self, what: str, odds: float) -> bool:
         if self.left <= 0 or self.random.random() >= odds:
             return False
         self.left -= 1
+        self.drawn[what] += 1
         return True

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
@@ -23,6 +24,7 @@ class Outcome:
     events: int
     steps: int
     blocks: int
+    counts: Counter[str]  # events by verdict, accepted rows by kind, "unpriced", and what went wrong on the way
 
 
 def simulate(seed: int) -> Outcome:
@@ -32,12 +34,14 @@ def simulate(seed: int) -> Outcome:
     truth = Truth(log)
     stored = Stored(truth)
     steps = blocks = 0
+    counts = truth.counts()
     for epoch in log.epochs:
         world = World(epoch, stored, log.grants, Faults.draw(random), Style.draw(random), random)
         world.run()
         steps, blocks = steps + world.steps, blocks + world.blocks
+        counts += world.faults.drawn
     truth.check_final(stored.sink)
-    return Outcome(log.events(), steps, blocks)
+    return Outcome(log.events(), steps, blocks, counts)
 
 
 class SeedFailedError(AssertionError):

@@ -76,10 +76,10 @@ class Stored:
     def check_commit(self, epoch: int, offsets: Mapping[int, int]) -> None:
         """A committed offset promises that everything below it is stored."""
         for partition, offset in offsets.items():
+            self._nothing_missing_below(epoch, partition, offset, "committed offset")
             checkpoint = self.checkpoints.get((epoch, partition), 0)
             if offset > checkpoint:
                 raise DifferenceError(f"partition {partition}: {offset} is committed, the checkpoint is {checkpoint}")
-            self._nothing_missing_below(epoch, partition, offset, "committed offset")
 
     def _nothing_missing_below(self, epoch: int, partition: int, offset: int, what: str) -> None:
         for name, expected, stored in (

@@ -190,6 +190,7 @@ class World:
         if fault is not None and self.random.random() < 0.5:
             raise CommitFailedError("the coordinator did not answer, nothing was committed")
         if generation != self.group.generation:
+            self.faults.drawn["refused commit"] += 1
             return False
         self.stored.check_commit(self.epoch.topic_epoch, offsets)
         self.group.committed.update(offsets)
@@ -209,6 +210,7 @@ class Worker:
     def __init__(self, world: World, number: int) -> None:
         self._world, self._number = world, number
         self.deaf_until = 0
+        self.at: str | None = None  # the label of the pause it stands at
         self.meter = Meter(
             decoder=DECODERS[world.epoch.partitions],
             rater=rater(),
@@ -225,7 +227,8 @@ class Worker:
 
     def step(self) -> bool:
         """To the next pause; False when it has ended by itself."""
-        return step(self._life) is not None
+        self.at = step(self._life)
+        return self.at is not None
 
     def kill(self) -> None:
         """The process is gone, and all that it had in memory. What it sent may still arrive."""
