@@ -48,7 +48,7 @@ BLOCK_BUCKETS = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One entry of the list; `help` says what is healthy and what to do otherwise (R1 to R7: docs/operators.md)."""
+    """One entry of the list; `help` says what is healthy and what to do otherwise (R1 to R8: docs/operators.md)."""
 
     name: CounterName | GaugeName | HistogramName
     kind: Literal["counter", "gauge", "histogram"]
@@ -94,7 +94,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         (),
         "Events on which a Builder pays more than the customer does. Healthy: 0, or what `included` rules and caps "
-        "intend. Otherwise: tell the Builder, review the rule.",
+        "intend. Otherwise: R8.",
     ),
     Metric(
         "tollstream_fenced_blocks_total",
@@ -251,7 +251,7 @@ def start_server(metrics: Metrics, host: str, port: int) -> MetricsServer:
 PAGE_HEAD = """# Metrics
 
 Every worker answers Prometheus on `metrics_host:metrics_port` (127.0.0.1:9464). This page is written from
-`agents/metrics.py`; R1 to R7 are the runbooks in [operators.md](operators.md). The process's own figures
+`agents/metrics.py`; R1 to R8 are the runbooks in [operators.md](operators.md). The process's own figures
 (`process_resident_memory_bytes` and others) come with them. No label holds a tenant.
 
 | metric | kind | labels | what it says, what is healthy, what to do |
