@@ -124,7 +124,7 @@ def _print(console: Console, accounts: Accounts, found: Sequence[Finding]) -> No
         "residual", "",
     )  # fmt: skip
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")  # a narrow page breaks a number, never cuts it
     for account in accounts.partitions:
         wrong = (account.topic_epoch, account.source_partition) in broken
         numbers = (
@@ -137,7 +137,7 @@ def _print(console: Console, accounts: Accounts, found: Sequence[Finding]) -> No
     sums = _sums(accounts)
     money = Table(title="Money in the ledger", title_justify="left")
     for heading in ("currency", "customer charge", "provider reward", "platform fee", "builder earnings"):
-        money.add_column(heading, justify="right")
+        money.add_column(heading, justify="right", overflow="fold")
     for currency in _currencies(sums):
         money.add_row(currency, *(_plain(sums.get((currency, name), Decimal(0))) for name in AMOUNTS))
     console.print(money)
