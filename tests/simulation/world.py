@@ -41,6 +41,11 @@ class Style:
     flush_seconds_max: float
     deaf_steps_max: int  # how long a worker may not notice that it lost its partitions
 
+    @property
+    def late_is_last(self) -> bool:
+        """Whether late writes arrive only after all that is newer: what a zombie sent, long after it was replaced."""
+        return self.block_records_max < 25
+
     @classmethod
     def draw(cls, random: Random) -> Style:
         return cls(
@@ -129,7 +134,7 @@ class World:
     def _step(self) -> None:
         self.steps += 1
         random = self.random
-        if self.late and random.random() < 0.05:
+        if self.late and random.random() < 0.05 and (self.done or not self.style.late_is_last):
             self.late.pop(random.randrange(len(self.late)))()
         if self.faults.rebalances():
             self._rebalance()
