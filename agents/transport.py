@@ -28,11 +28,13 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents import lenient_records
 from topics.block import RawRecord
 
 CHUNK_RECORDS = 2_000
 CHUNK_BYTES = 8 * 1024 * 1024
 REASSIGNMENT_PAUSE_SECONDS = 0.05
+lenient_records.install()
 
 
 class CommitError(Exception):
