@@ -27,6 +27,17 @@ NOW = START + timedelta(hours=1)  # when records reach the log, unless a test sa
 HORIZON = timedelta(days=1)
 SKEW = timedelta(seconds=300)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OLD = NOW - timedelta(days=20)
+GRANT = BackfillGrant(
+    grant_id="grant-1",
+    source="gateway-1",
+    event_time_from=OLD,
+    event_time_to=OLD + timedelta(days=1),
+    valid_from=NOW,
+    valid_to=NOW + timedelta(days=1),
+    granted_by="operator@example.org",
+    reason="gateway outage",
+)
 
 
 def epoch_of(partitions: int = 1, **changes: Any) -> EpochParameters:
