@@ -7,16 +7,22 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.support.stack import bootstrap_servers, clickhouse_url, stack
+from tests.support.stack import OPTION, bootstrap_servers, clickhouse_url, endpoints, stack
 
-__all__ = ("bootstrap_servers", "clickhouse_url", "stack")
+__all__ = ("bootstrap_servers", "clickhouse_url", "endpoints", "stack")
 
 # Two shared cores: how long an example takes says nothing. A failure prints how to replay it.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
-FOLDER_MARKS = ("simulation", "integration", "chaos", "packaging")
-REAL_SERVERS = {"stack", "bootstrap_servers", "clickhouse_url"}
+FOLDER_MARKS = ("simulation", "integration", "chaos", "packaging", "docker")
+REAL_SERVERS = {"stack", "endpoints", "bootstrap_servers", "clickhouse_url"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The servers that tests run on."""
+    help_text = "embedded (default), or docker: the real images of docker-compose.yml"
+    parser.addoption(OPTION, choices=("embedded", "docker"), default="embedded", help=help_text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

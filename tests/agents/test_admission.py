@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from tests.support.desk import (
     record_of,
     usage,
 )
+from tests.support.raw import Record
 from topics.events import AnyEvent, UsageEvent
 from topics.partitioner import partition_for
 
@@ -136,14 +137,29 @@ async def test_judged_again_with_its_own_rows_in_the_ledger_every_event_gets_the
         assert judgement.verdicts.tolist() == expected[first:last]
 
 
+def records_of(tenants: Mapping[int, str], *places: tuple[int, int, str]) -> list[Record]:
+    """Usage at places (partition, offset, id), each of a tenant whose partition it is."""
+    return [
+        replace(record_of(offset, usage(event_id, tenant=tenants[partition])), partition=partition)
+        for partition, offset, event_id in places
+    ]
+
+
+def tenants_of(partitions: int) -> dict[int, str]:
+    return {partition_for(usage(tenant=f"t{n}").key, partitions): f"t{n}" for n in range(40)}
+
+
 async def test_what_an_earlier_epoch_accepted_counts_wherever_it_stood() -> None:
-    desk = Desk()
-    await desk.take(usage("e0"), usage("e1"))
-    after = Desk(sink=desk.sink)
-    after.meter = meter_of(desk.sink, epoch_of(topic_epoch=2), letters=after.letters)
+    sink, tenants = MemorySink(), tenants_of(2)
+    before = meter_of(sink, epoch_of(2))
+    await before.assign({0: None, 1: None})
+    await process(before, records_of(tenants, (0, 0, "e0"), (1, 0, "e1")))
+    after = Desk(sink=sink)
+    after.meter = meter_of(sink, epoch_of(topic_epoch=2), letters=after.letters)
     await after.meter.assign({0: None})
-    await after.take(usage("e1"), usage("e1", feature="chat"), usage("e2"))
-    assert [(row["topic_epoch"], row["id"]) for row in desk.sink.ledger.sort("id").to_dicts()] == [
+    own = {"tenant": tenants[1]}
+    await after.take(usage("e1", **own), usage("e1", feature="chat", **own), usage("e2", **own))
+    assert [(row["topic_epoch"], row["id"]) for row in sink.ledger.sort("id").to_dicts()] == [
         (1, "e0"),
         (1, "e1"),
         (2, "e2"),
@@ -153,15 +169,24 @@ async def test_what_an_earlier_epoch_accepted_counts_wherever_it_stood() -> None
     assert "accepted at an earlier topic epoch" in letter.detail
 
 
-async def test_the_same_identity_on_another_partition_is_another_event() -> None:
+async def test_the_same_identity_on_another_partition_is_another_event_every_time_it_is_read() -> None:
     """Not promised otherwise: a subject has one partition, and two subjects' gateways have sources of their own."""
     sink = MemorySink()
-    meter = meter_of(sink, epoch_of(2))
-    await meter.assign({0: None, 1: None})
-    events = [usage(tenant=f"tenant-{number}") for number in range(16)]
-    records = {partition_for(event.key, 2): record_of(0, event) for event in events}
-    await process(meter, [replace(record, partition=partition) for partition, record in records.items()])
-    assert sorted(sink.ledger["source_partition"]) == [0, 1]
+    records = records_of(tenants_of(2), (0, 0, "e1"), (1, 0, "e0"), (1, 1, "e1"))
+    for _ in range(2):
+        meter = meter_of(sink, epoch_of(2))
+        await meter.assign({0: None, 1: None})
+        assert (await process(meter, records)).accepted == 3
+    assert sorted(sink.ledger["source_partition"]) == [0, 1, 1]
+
+
+async def test_identities_that_share_one_half_are_two() -> None:
+    block = prepared(usage("e1"), usage("e2"), usage("e3"))
+    words = np.array([[1, 7], [2, 7], [1, 8]], dtype=np.uint64)
+    identities = Identities(MemorySink(), 1)
+    await identities.load(0, EPOCH)
+    judgement = await judge(replace(block, block=replace(block.block, identities=words)), identities, 1)
+    assert judgement.verdicts.tolist() == [Verdict.ACCEPTED] * 3
 
 
 class _Asked(MemorySink):

@@ -112,6 +112,7 @@ def test_an_amount_that_no_event_can_cost_is_refused_and_the_last_plausible_one_
     charge = Decimal("0.005625")
     monkeypatch.setattr(preparation, "EVENT_AMOUNT_MAX", charge)
     assert prepared(usage()).refused == {}
+    assert prepared(usage("e1"), usage("e2", usage={"input_tokens": 9000})).refused.keys() == {1}
     monkeypatch.setattr(preparation, "EVENT_AMOUNT_MAX", charge - Decimal("0.000000000001"))
     block = prepared(usage("e1"), usage("e2", feature="free", usage={"input_tokens": 1}), usage("e1"), void("e1"))
     assert {row: reason for row, (reason, _) in block.refused.items()} == {

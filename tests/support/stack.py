@@ -1,4 +1,7 @@
-"""One embedded stack per test session: started by the first test that asks for it, stopped at the end."""
+"""One stack per test session: started by the first test that asks for it, stopped at the end.
+
+`--stack=docker` runs the same tests on the real servers in containers.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,43 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.embedded.stack import EmbeddedStack
+from deploy.embedded.stack import EmbeddedStack, Endpoints
+
+OPTION = "--stack"
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """Kafka and ClickHouse, running. Shared: use topics, databases and consumer groups of your own.
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """The embedded Kafka and ClickHouse, for tests that kill or pause a server: they bring it back afterwards.
 
-    A test that kills or pauses a server brings it back, or starts a stack of its own.
+    Shared: use topics, databases and consumer groups of your own.
     """
+    if request.config.getoption(OPTION) != "embedded":
+        pytest.skip("kills or pauses servers, which it knows how to do with embedded ones only")
     with EmbeddedStack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def bootstrap_servers(stack: EmbeddedStack) -> str:
-    """The shared broker, host:port."""
-    return stack.endpoints.bootstrap_servers
+def endpoints(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
+    """Kafka and ClickHouse, running, embedded or in containers. Shared as `stack` is."""
+    if request.config.getoption(OPTION) == "docker":
+        from tests.support import containers  # half a second that no other run needs
+
+        with containers.started() as running:
+            yield running
+    else:
+        embedded: EmbeddedStack = request.getfixturevalue("stack")
+        yield embedded.endpoints
 
 
 @pytest.fixture(scope="session")
-def clickhouse_url(stack: EmbeddedStack) -> str:
+def bootstrap_servers(endpoints: Endpoints) -> str:
+    """The shared broker, host:port."""
+    return endpoints.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def clickhouse_url(endpoints: Endpoints) -> str:
     """The shared store."""
-    return stack.endpoints.clickhouse_url
+    return endpoints.clickhouse_url
