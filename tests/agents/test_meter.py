@@ -176,6 +176,18 @@ async def test_an_assignment_is_the_whole_truth_about_what_is_owned() -> None:
     assert {partition: state.next_offset for partition, state in meter.progress.items()} == {0: 1, 1: 2}
 
 
+async def test_what_another_worker_stored_meanwhile_is_seen_after_an_assignment() -> None:
+    """Nothing that this one remembers of the same partition may be added to."""
+    sink = MemorySink()
+    here, elsewhere = await started(sink), await started(sink)
+    await process(here, [record_of(0, usage("e0"))])
+    await elsewhere.assign({0: 1})
+    await process(elsewhere, [record_of(1, usage("e1"))])
+    await here.assign({0: 2})
+    assert (await process(here, [record_of(2, usage("e1")), record_of(3, usage("e2"))])).duplicates == 1
+    assert sink.totals["customer_charge"].to_list() == [3 * Decimal("0.005625")]
+
+
 async def test_revoked_partitions_are_forgotten_and_the_others_go_on() -> None:
     sink = Store()
     meter = await started(sink, partitions=2)

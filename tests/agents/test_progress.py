@@ -90,6 +90,13 @@ async def _up_to(offset: int) -> Progress:
     return advance({0: Progress()}, part, verdicts, unpriced(block)[keep])[0]
 
 
+async def test_only_usage_can_wait_for_a_price() -> None:
+    block = mixed()
+    nothing_priced = np.ones(block.block.events.height, dtype=bool)
+    after = advance({0: Progress()}, block, await judged(block), nothing_priced)[0]
+    assert (after.accepted, after.voids + after.adjustments, after.unpriced) == (5, 2, 3)
+
+
 async def test_a_checkpoint_never_moves_back() -> None:
     ahead = Progress(next_offset=99, events=99, accepted=99)
     assert await moved(mixed(), ahead) == replace(ahead, max_record_time=(NOW - EPOCH) // MICROSECOND)

@@ -95,6 +95,12 @@ def test_every_total_has_a_guard_of_its_own() -> None:
     assert totals.add(replay).height == 0
 
 
+def test_a_partition_that_is_read_again_is_guarded_beside_one_that_is_not() -> None:
+    totals = loaded((10, "100"), (10, "100", {"partition": 1}))
+    changed = totals.add(rows((11, "1"), (10, "1", {"partition": 1}), (9, "1", {"partition": 1})))
+    assert changed.select("partition", "customer_charge").rows() == [(0, Decimal(101))]
+
+
 def test_a_total_that_was_never_stored_takes_everything() -> None:
     totals = loaded((10, "100"))
     assert state(totals.add(rows((0, "1", {"series": 5}), (2, "1", {"series": 5})))) == [(0, 5, 2, 2, Decimal(2))]
