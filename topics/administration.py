@@ -6,6 +6,7 @@ Kafka and carries the plan out. Existing topics are never altered.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from topics.catalogue import TopicSpec, topic_specs
 from topics.errors import TopicChangeRefusedError, TopicError
 
 REQUEST_TIMEOUT_MS = 10_000
+LISTED_PAUSE_SECONDS = 0.1
 _TOPIC_ALREADY_EXISTS = 36
 # Settings whose other value would change which events exist, or when they are said to have arrived.
 _GUARDED = ("message.timestamp.type", "cleanup.policy")
@@ -192,3 +194,15 @@ async def _create(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> No
         if code not in (0, _TOPIC_ALREADY_EXISTS):
             why = message[0] if message and message[0] else for_code(code).__name__
             raise TopicError(f"Kafka did not create {name}: {why}")
+    await wait_until_listed(client, [spec.name for spec in specs])
+
+
+async def wait_until_listed(client: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Kafka answers that it has made a topic before its brokers have heard of it: whoever comes next has to find it."""
+    missing = set(names)
+    for _ in range(100):
+        missing -= set(await client.list_topics())
+        if not missing:
+            return
+        await asyncio.sleep(LISTED_PAUSE_SECONDS)
+    raise TopicError(f"Kafka made {', '.join(sorted(missing))}, but does not list it: look at the broker's log")

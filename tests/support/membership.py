@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from agents.app import Membership, build_app, connect
 from agents.configuration import WorkerConfiguration
 from agents.pump import Limits, Pump
+from topics.administration import wait_until_listed
 
 Place = tuple[int, int]  # partition, offset
 
@@ -123,6 +124,7 @@ async def create_topic(bootstrap_servers: str, partitions: int, **settings: str)
     try:
         wanted = {"message.timestamp.type": "LogAppendTime"} | settings
         await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=wanted)])
+        await wait_until_listed(admin, [topic])
     finally:
         await admin.close()
     return topic

@@ -11,6 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from topics.administration import wait_until_listed
+
 PARTITIONS = 4
 T = TypeVar("T")
 _numbers = itertools.count(1)
@@ -26,6 +28,7 @@ async def create_topic(bootstrap_servers: str, settings: dict[str, str]) -> str:
     try:
         configs = {"message.timestamp.type": "LogAppendTime", **settings}
         await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=configs)])
+        await wait_until_listed(admin, [name])
     finally:
         await admin.close()
     return name

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from topics import administration
 from topics.administration import ExistingTopic, RecordedEpoch, plan
 from topics.catalogue import DEAD_LETTER_TOPIC, RAW_TOPIC, TopicSpec, raw_topic_name, topic_specs
-from topics.errors import TopicChangeRefusedError
+from topics.errors import TopicChangeRefusedError, TopicError
 
 WANTED = topic_specs(1, 8)
 RAW = WANTED[0]
@@ -72,3 +73,23 @@ def test_each_epoch_has_a_topic_of_its_own() -> None:
     for epoch in (0, -1, 65_536):
         with pytest.raises(ValueError, match="between 1 and"):
             raw_topic_name(epoch)
+
+
+class Broker:
+    """Makes topics at once and lists them only when it has been asked a few times."""
+
+    def __init__(self, unheard_of: int) -> None:
+        self.unheard_of, self.asked = unheard_of, 0
+
+    async def list_topics(self) -> list[str]:
+        self.asked += 1
+        return ["usage.raw"] if self.asked <= self.unheard_of else ["usage.raw", "usage.dead-letter"]
+
+
+async def test_a_topic_counts_as_made_once_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(administration, "LISTED_PAUSE_SECONDS", 0)
+    slow, broken = Broker(3), Broker(10**9)
+    await administration.wait_until_listed(slow, ["usage.dead-letter", "usage.raw"])
+    assert slow.asked == 4
+    with pytest.raises(TopicError, match=r"made usage\.dead-letter, but does not list it"):
+        await administration.wait_until_listed(broken, ["usage.dead-letter", "usage.raw"])
