@@ -36,8 +36,9 @@ class Faults:
             random,
             failure=0.12 if kind in ("all", "failures") else 0.0,
             crash=0.02 if kind in ("all", "crashes") else 0.0,
-            rebalance=0.02 if kind in ("all", "rebalances") else 0.0,
-            left=random.randrange(2, 9),
+            # Alone they come often: only who gets a partition back shows that he had forgotten it.
+            rebalance={"all": 0.02, "rebalances": 0.04}.get(kind, 0.0),
+            left=random.randrange(8, 20) if kind == "rebalances" else random.randrange(2, 9),
         )
 
     @classmethod

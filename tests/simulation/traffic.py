@@ -50,6 +50,11 @@ class _Producers:
         self._now = START + timedelta(minutes=random.randrange(240))
         self._clock_jumps = random.random() < 0.2
         self._hasty = random.random() < 0.5  # most records within seconds, so that windows are shared
+        narrow = random.random() < 0.25  # few totals, each of them changed by block after block
+        self._subjects = SUBJECTS[:2] if narrow else SUBJECTS
+        self._features = FEATURES[:1] if narrow else FEATURES
+        self._models = MODELS[:1] if narrow else MODELS
+        self._calm = narrow and random.random() < 0.7
         self._sent: list[AnyEvent] = []
         self._promised: list[UsageEvent] = []  # voided before they were published
         self._number = 0
@@ -67,7 +72,7 @@ class _Producers:
                 dedup_horizon_seconds=int(self._horizon.total_seconds()),
                 future_skew_seconds=SKEW_SECONDS,
             )
-            epochs.append(self._epoch(parameters, random.randrange(8, 26)))
+            epochs.append(self._epoch(parameters, random.randrange(16, 32) if self._calm else random.randrange(6, 20)))
         return Log(epochs, grants)
 
     def _grant(self, number: int) -> BackfillGrant:
@@ -95,7 +100,7 @@ class _Producers:
         draw = random.random()
         if self._clock_jumps and draw < 0.08:
             self._now -= random.choice((timedelta(seconds=1), timedelta(minutes=40), timedelta(hours=5)))
-        elif draw < (0.85 if self._hasty else 0.5):
+        elif self._calm or draw < (0.85 if self._hasty else 0.5):
             self._now += timedelta(milliseconds=random.randrange(20_000))
         elif draw < 0.97:
             self._now += timedelta(seconds=random.randrange(3 * 3600))
@@ -148,7 +153,7 @@ class _Producers:
         random = self._random
         if self._promised and random.random() < 0.4:
             return self._promised.pop()
-        builder, tenant = random.choice(SUBJECTS)
+        builder, tenant = random.choice(self._subjects)
         usage: dict[str, Any] = {}
         for meter in ("input_tokens", "output_tokens", "requests"):
             if random.random() < 0.7 or not usage:
@@ -161,9 +166,9 @@ class _Producers:
             "time": self._now - timedelta(microseconds=random.randrange(10 ** random.choice((1, 7, 7, 10)))),
             "builder": builder,
             "tenant": tenant,
-            "feature": random.choice(FEATURES),
+            "feature": random.choice(self._features),
             "provider": "orange",
-            "model": random.choice(MODELS),
+            "model": random.choice(self._models),
             "usage": usage,
         }
         return UsageEvent(**(fields | given))
