@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -226,9 +226,10 @@ class WorkerProcess:
         self.process.wait(10)
 
     def stop(self, seconds: float = 40.0) -> int:
-        """SIGTERM; the exit code."""
+        """SIGTERM; the exit code. Who is still starting is asked once it listens: before, the signal just ends it."""
         assert self.process is not None
         if self.exit_code is None:
+            self.facts()
             self._signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
@@ -255,6 +256,14 @@ class WorkerProcess:
                 for family in families
                 for sample in family.samples
             }
+
+    def metrics_once(self, condition: Callable[[dict[tuple[str, ...], float]], bool]) -> dict[tuple[str, ...], float]:
+        """The first scrape for which `condition` holds."""
+        deadline = time.monotonic() + 20
+        while not condition(samples := self.metrics()):
+            assert time.monotonic() < deadline, samples
+            time.sleep(0.1)
+        return samples
 
     def end(self) -> None:
         """For the end of a test: gone, whatever state it is in."""

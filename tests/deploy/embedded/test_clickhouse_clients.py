@@ -106,8 +106,13 @@ def test_an_error_carries_the_engines_code_and_name(client: Client, query: str, 
 
 
 def test_an_error_in_the_middle_of_a_stream_is_an_error(client: Client) -> None:
-    query = "SELECT number, throwIf(number = 250000) FROM numbers(300000)"
-    with pytest.raises(StreamFailureError, match="395"), client.query_row_block_stream(query) as blocks:
+    # The engine works ahead of what is read by a few blocks: the error has to be many blocks away.
+    query = "SELECT number, throwIf(number = 900000) FROM numbers(1000000)"
+    small_blocks = {"max_block_size": 5_000, "max_threads": 1}
+    with (
+        client.query_row_block_stream(query, settings=small_blocks) as blocks,
+        pytest.raises(StreamFailureError, match="395"),
+    ):
         for _ in blocks:
             pass
 
