@@ -61,7 +61,7 @@ class Crew:
     def dismiss(self, worker: WorkerProcess) -> int:
         """Ask it to stop, for good; its exit code."""
         self.members.remove(worker)
-        return worker.stop(90)
+        return worker.terminate(90)
 
     def supervise(self) -> None:
         """Start again what has ended."""

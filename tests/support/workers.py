@@ -225,13 +225,18 @@ class WorkerProcess:
         assert self.process is not None
         self.process.wait(10)
 
-    def stop(self, seconds: float = 40.0) -> int:
-        """SIGTERM; the exit code. Who is still starting is asked once it listens: before, the signal just ends it."""
+    def terminate(self, seconds: float = 40.0) -> int:
+        """SIGTERM, at whatever it is; the exit code: -15 while Python is still importing it."""
         assert self.process is not None
         if self.exit_code is None:
-            self.facts()
             self._signal(signal.SIGTERM)
         return self.process.wait(seconds)
+
+    def stop(self, seconds: float = 40.0) -> int:
+        """SIGTERM once it listens; the exit code."""
+        if self.exit_code is None:
+            self.facts()
+        return self.terminate(seconds)
 
     def wait_ended(self, seconds: float = 40.0) -> int:
         """The exit code, once it has ended by itself."""
