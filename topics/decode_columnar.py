@@ -257,11 +257,11 @@ def _quantities(column: pa.Array, good: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Millionths (ABSENT for null), and where there is one; what is out of range costs its row."""
     present = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_decimal(column.type):
-        words = np.frombuffer(column.buffers()[1], dtype="<i8")[2 * column.offset :][: 2 * len(column)].reshape(-1, 2)
+        words = _elements(column.buffers()[1], "<i8", 2 * column.offset, 2 * len(column)).reshape(-1, 2)
         fits = (words[:, 1] == 0) & (words[:, 0] >= 0) & (words[:, 0] <= QUANTITY_UNITS_MAX * QUANTITY_UNIT)
         millionths = words[:, 0]
     else:
-        units = np.frombuffer(column.buffers()[1], dtype="<i8")[column.offset :][: len(column)]
+        units = _elements(column.buffers()[1], "<i8", column.offset, len(column))
         fits = (units >= 0) & (units <= QUANTITY_UNITS_MAX)
         millionths = np.where(fits, units, 0) * QUANTITY_UNIT
     good &= fits | ~present
@@ -269,7 +269,7 @@ def _quantities(column: pa.Array, good: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _times(column: pa.Array, good: np.ndarray) -> np.ndarray:
-    times = np.frombuffer(column.buffers()[1], dtype="<i8")[column.offset :][: len(column)]
+    times = _elements(column.buffers()[1], "<i8", column.offset, len(column))
     if column.null_count:
         good &= column.is_valid().to_numpy(zero_copy_only=False)
     good &= (times >= TIME_MIN) & (times <= TIME_MAX)
@@ -292,7 +292,7 @@ def _texts(binary: pa.Array, good: np.ndarray) -> tuple[pl.Series, bytes]:
     if binary.null_count:
         binary = binary.fill_null(b"")
     _, offsets, characters = binary.buffers()
-    ends = np.frombuffer(offsets, dtype="<i4")[binary.offset :][: len(binary) + 1]
+    ends = _elements(offsets, "<i4", binary.offset, len(binary) + 1)
     span = bytes(characters[int(ends[0]) : int(ends[-1])]) if characters is not None else b""
     if span.isascii():
         return pl.Series(pl.from_arrow(binary.view(pa.string()))), span
@@ -304,6 +304,12 @@ def _texts(binary: pa.Array, good: np.ndarray) -> tuple[pl.Series, bytes]:
             decoded.append("")
             good[row] = False
     return pl.Series(decoded, dtype=pl.String), span
+
+
+def _elements(buffer: pa.Buffer, form: str, first: int, count: int) -> np.ndarray:
+    """So many of a buffer's elements, from the first; the buffer may be longer, by a part of an element, too."""
+    kind = np.dtype(form)
+    return np.frombuffer(buffer, dtype=kind, count=count, offset=first * kind.itemsize)
 
 
 def _quantity(rows: _Rows, meter: str) -> np.ndarray:

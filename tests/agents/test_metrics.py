@@ -62,7 +62,7 @@ def test_a_real_scrape_answers_every_metric_with_the_values_that_were_set() -> N
     metrics.observe("tollstream_stage_seconds", 0.02, stage="ledger")
     server = start_server(metrics, "127.0.0.1", 0)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=60) as answer:
             families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
     finally:
         server.stop()

@@ -13,7 +13,7 @@ import os
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ SEED = os.environ.get("TOLLSTREAM_CHAOS_SEED") or str(random.SystemRandom().rand
 BOOKS = REPOSITORY / "tollstream" / "demo" / "books"
 WINDOW_SECONDS = 3600
 CATCH_UP_SECONDS_MAX = 150.0  # on a machine that is busy with something else, too
+PATIENCE_SECONDS = 5.0  # without anything new before the log is asked whether there is anything
 OUTCOMES = ("published", "accepted", "duplicates", "dead_lettered", "voided", "unpriced")
 TABLES = {
     "usage_ledger": "SELECT * FROM usage_ledger FINAL",
@@ -99,18 +100,36 @@ class Scenario:
         return await asyncio.to_thread(self.installation.next_offsets)
 
     async def progress(self, seconds: float = 60.0) -> None:
-        """Wait until something more is stored than now."""
+        """Wait until something more is stored than now, or everything is."""
         before = await self.stored()
-        await self._until(lambda stored: stored != before, seconds, "nothing more was stored")
+        looked = time.monotonic()
+
+        async def more(stored: dict[int, int]) -> bool:
+            nonlocal looked
+            if stored != before or time.monotonic() - looked < PATIENCE_SECONDS:
+                return stored != before
+            looked = time.monotonic()
+            return stored == await self._log_ends()
+
+        await self._until(more, seconds, "nothing more was stored")
 
     async def catch_up(self, seconds: float = CATCH_UP_SECONDS_MAX) -> None:
         """Wait until the whole log is stored; who ends meanwhile is started again."""
-        ends = _ends(await read_records(self.installation.bootstrap_servers, self.installation.topic))
-        await self._until(lambda stored: stored == ends, seconds, f"not caught up with {ends}")
+        ends = await self._log_ends()
 
-    async def _until(self, condition: Callable[[dict[int, int]], bool], seconds: float, problem: str) -> None:
+        async def all_of_it(stored: dict[int, int]) -> bool:
+            return stored == ends
+
+        await self._until(all_of_it, seconds, f"not caught up with {ends}")
+
+    async def _log_ends(self) -> dict[int, int]:
+        return _ends(await read_records(self.installation.bootstrap_servers, self.installation.topic))
+
+    async def _until(
+        self, condition: Callable[[dict[int, int]], Awaitable[bool]], seconds: float, problem: str
+    ) -> None:
         deadline = time.monotonic() + seconds
-        while not condition(stored := await self.stored()):
+        while not await condition(stored := await self.stored()):
             self.crew.supervise()
             assert time.monotonic() < deadline, self.told(f"{problem} after {seconds} s: {stored}")
             await asyncio.sleep(0.1)

@@ -18,9 +18,10 @@ async def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothi
 ) -> None:
     async with scenario("broker", bootstrap_servers, clickhouse_url, tmp_path, events=20_000) as run:
         run.crew.hire(), run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=8))
+        await run.publish(seconds=2, share=(0.0, 0.3))
         await run.progress()
-        await run.pause(0.0, 2.0)
+        publishing = asyncio.create_task(run.publish(seconds=8, share=(0.3, 1.0)))
+        await run.pause(0.5, 2.0)
         try:
             await asyncio.to_thread(stack.kafka.kill)
             await run.pause(0.0, 2.0)

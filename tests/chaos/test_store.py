@@ -19,8 +19,9 @@ async def test_a_store_that_is_killed_and_started_again_holds_every_event_once(
 ) -> None:
     async with scenario("store-killed", bootstrap_servers, clickhouse_url, tmp_path, events=20_000) as run:
         run.crew.hire(), run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=8))
+        await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
+        publishing = asyncio.create_task(run.publish(seconds=8, share=(0.2, 1.0)))
         for _ in range(2):
             await run.pause(0.0, 2.0)
             try:
@@ -41,8 +42,9 @@ async def test_a_store_that_hangs_longer_than_its_clients_wait_holds_every_event
         "store-hangs", bootstrap_servers, clickhouse_url, tmp_path, events=20_000, clickhouse_timeout_seconds=2
     ) as run:
         run.crew.hire(), run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=10))
+        await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
+        publishing = asyncio.create_task(run.publish(seconds=10, share=(0.2, 1.0)))
         for _ in range(2):
             await run.pause(0.0, 2.0)
             try:
@@ -88,8 +90,9 @@ async def test_a_store_away_for_longer_than_a_flush_may_take_ends_the_workers_an
         clickhouse_timeout_seconds=1,
     ) as run:
         run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=8))
+        await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
+        publishing = asyncio.create_task(run.publish(seconds=8, share=(0.2, 1.0)))
         try:
             stack.clickhouse.pause()
             codes = [await asyncio.to_thread(worker.wait_ended) for worker in run.crew.members]

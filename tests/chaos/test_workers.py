@@ -47,9 +47,10 @@ async def test_a_worker_that_was_frozen_in_a_flush_comes_back_as_a_zombie_and_ch
     ):
         run.installation.write_settings(clickhouse_url=front.url)
         zombie = run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=4, share=(0.0, 0.5)))
+        await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
         front.hold("usage_totals")
+        publishing = asyncio.create_task(run.publish(seconds=3, share=(0.2, 0.5)))
         await asyncio.wait_for(front.holding.wait(), 60)
         zombie.pause()
         run.installation.write_settings(clickhouse_url=clickhouse_url)

@@ -254,7 +254,7 @@ class WorkerProcess:
     def metrics(self) -> dict[tuple[str, ...], float]:
         """A scrape: (sample name, *label values in the order of label names) -> value."""
         url = f"http://127.0.0.1:{self.facts()['metrics_port']}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             families = text_string_to_metric_families(answer.read().decode())
             return {
                 (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.raw import CATALOGUE, PARTITIONS, RECORD_TIME, Record, decode, decoder, record_of, usage_event
 from topics.block import DecodedBlock
@@ -198,6 +200,35 @@ def test_offsets_outside_of_the_text_are_refused() -> None:
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     assert read(bytes(sink.getvalue())).rejections[0].reason is Reason.BATCH_UNREADABLE
+
+
+@pytest.mark.parametrize("text", [b"usage.requests", b"UTC"])
+def test_a_name_in_the_schema_that_is_not_utf8_is_refused(text: bytes) -> None:
+    value = stream(columns())
+    assert text in value
+    assert reason(value.replace(text, b"\xff" + text[1:])) in (Reason.BATCH_UNREADABLE, Reason.BATCH_SCHEMA)
+
+
+def test_a_buffer_may_be_longer_than_its_rows_by_a_part_of_an_element() -> None:
+    pages = pa.array([Decimal(1)] * 5, pa.decimal128(38, 6))
+    value = stream(columns(5, **{"usage.pages": pages}))
+    read_whole = []
+    for size in (24, 40, 80):  # offsets; times and whole quantities; decimals
+        length = struct.pack("<q", size)
+        places = [at for at in range(len(value)) if value.startswith(length, at)]
+        blocks = [read(value[:at] + struct.pack("<q", size + 1) + value[at + 8 :]) for at in places]
+        read_whole += [size for block in blocks if block.events.height == 5]
+    assert set(read_whole) == {24, 40, 80}
+
+
+@given(st.data())
+def test_damaged_bytes_are_dead_letters_never_errors(data: st.DataObject) -> None:
+    value = bytearray(stream(columns(), metadata={"type": "ai.usage.v1"}))
+    # The schema comes first: half of the damage goes there.
+    place = st.integers(0, len(value) - 1) | st.integers(0, len(value) // 2)
+    for at, byte in data.draw(st.lists(st.tuples(place, st.integers(0, 255)), min_size=1, max_size=4)):
+        value[at] = byte
+    read(bytes(value))
 
 
 def test_several_batches_in_one_stream_count_their_rows_through() -> None:

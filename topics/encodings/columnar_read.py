@@ -55,7 +55,7 @@ def read_batches(value: bytes) -> list[pa.RecordBatch]:
         reader = pa.ipc.open_stream(pa.py_buffer(value))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(str(error)) from None
-    check_schema(reader.schema)
+    _check_schema(reader)
     if frames.rows > ROWS_MAX:
         raise EventRefusedError(
             Reason.BATCH_TOO_LARGE, f"the batch holds {frames.rows} events, at most {ROWS_MAX} are read: split it"
@@ -68,6 +68,13 @@ def read_batches(value: bytes) -> list[pa.RecordBatch]:
     except (pa.ArrowException, OSError, ValueError, IndexError) as error:
         raise _unreadable(str(error)) from None
     return batches
+
+
+def _check_schema(reader: pa.RecordBatchStreamReader) -> None:
+    try:
+        check_schema(reader.schema)
+    except UnicodeDecodeError:  # names, metadata and time zones are decoded when they are asked for
+        raise _unreadable("a name in the schema is not UTF-8") from None
 
 
 def as_binary(texts: pa.Array) -> pa.Array:

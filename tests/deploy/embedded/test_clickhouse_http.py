@@ -16,7 +16,7 @@ from tests.support.plain_http import ask, packed, unpacked
 
 
 def test_ping_and_status_answer(clickhouse_url: str) -> None:
-    connection = http.client.HTTPConnection(urlsplit(clickhouse_url).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(clickhouse_url).netloc, timeout=60)
     for path in ("/ping", "/replicas_status", "/"):
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -232,8 +232,8 @@ def test_an_unknown_database_is_an_error(clickhouse_url: str) -> None:
 
 def test_a_client_that_goes_away_leaves_the_front_well(clickhouse_url: str) -> None:
     for _ in range(5):
-        connection = http.client.HTTPConnection(urlsplit(clickhouse_url).netloc, timeout=5)
-        connection.request("POST", "/", b"SELECT number, repeat('x', 1000) FROM numbers(300000) FORMAT RowBinary")
+        connection = http.client.HTTPConnection(urlsplit(clickhouse_url).netloc, timeout=60)
+        connection.request("POST", "/", b"SELECT number, repeat('x', 1000) FROM numbers(100000) FORMAT RowBinary")
         connection.getresponse().read(10)
         connection.close()
 
