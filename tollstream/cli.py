@@ -6,9 +6,7 @@ Exit codes  0 done; 1 the verb ran and its answer is no (a check failed); 2 a mi
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
 import os
 import sys
 import traceback
@@ -18,6 +16,7 @@ import click
 
 from tollstream.errors import operator_sentence
 from tollstream.shadowing import refuse_shadowed_packages
+from tollstream.verbs import LazyVerbs
 
 # In the order in which somebody meets them; `tollstream.commands.<verb>:command`, hyphens as underscores.
 VERBS: dict[str, str] = {
@@ -27,39 +26,18 @@ VERBS: dict[str, str] = {
     "emit": "Publish usage events from a JSONL file.",
     "topics": "Create and check the Kafka topics.",
     "schema": "Create and check the ClickHouse tables and views.",
+    "prices": "Import, check, compare and publish price books.",
+    "rules": "Write, check, try out and publish surcharge rules.",
     "rate": "Rate a JSONL file offline: what would this cost?",
+    "explain": "Explain an event or a line to the last digit.",
+    "unpriced": "List usage that waits for a price.",
+    "rerate": "Rate past usage again: a dry-run difference, or signed adjustments in the log.",
     "reconcile": "Compare log, ledger and totals to the last digit.",
     "backfill": "Let events older than the deduplication horizon in, on record.",
     "doctor": "Check this machine and these settings.",
 }
 DEBUG_VARIABLE = "TOLLSTREAM_DEBUG"
 CONFIG_VARIABLE = "TOLLSTREAM_CONFIG"
-
-
-class LazyVerbs(click.Group):
-    """A group that imports a verb's module only when the verb is run or its help is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [verb for verb in VERBS if importlib.util.find_spec(_module(verb)) is not None]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command = importlib.import_module(_module(cmd_name)).command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{_module(cmd_name)}.command is not a click command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing any: `--help` answers at once."""
-        rows = [(verb, VERBS[verb]) for verb in self.list_commands(ctx)]
-        if rows:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
-
-
-def _module(verb: str) -> str:
-    return f"tollstream.commands.{verb.replace('-', '_')}"
 
 
 def _version() -> str:
@@ -71,6 +49,8 @@ def _version() -> str:
 
 @click.group(
     cls=LazyVerbs,
+    package="tollstream.commands",
+    verbs=VERBS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tollstream demo --keep",
 )
