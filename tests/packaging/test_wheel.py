@@ -123,7 +123,8 @@ def _pins(lock: Path) -> dict[str, str]:
     """requirement -> its version, marker and hashes, as written."""
     text = lock.read_text(encoding="utf-8")
     return {
-        entry.split("==")[0] + entry.partition(";")[2].split("\\")[0]: entry for entry in re.split(r"\n(?=\S)", text.strip())
+        entry.split("==")[0] + entry.partition(";")[2].split("\\")[0]: entry
+        for entry in re.split(r"\n(?=\S)", text.strip())
     }
 
 
