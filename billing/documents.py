@@ -40,6 +40,9 @@ class Dated(Protocol):
     @property
     def effective_from(self) -> datetime: ...
 
+    @property
+    def retroactive(self) -> bool: ...
+
 
 T = TypeVar("T", bound=Dated)
 
@@ -49,17 +52,22 @@ class BookError(BillingError):
 
 
 class Versions(Generic[T]):
-    """Versions in order of effective_from; at a time t the one with the greatest effective_from <= t applies."""
+    """Versions in order of effective_from; at a time t the one with the greatest effective_from <= t applies.
+
+    `retroactive` holds those that never apply by themselves: past usage is rated again with them, by name."""
 
     def __init__(self, versions: Sequence[T]) -> None:
-        self.versions = tuple(sorted(versions, key=lambda version: version.effective_from))
+        self.versions = tuple(
+            sorted((each for each in versions if not each.retroactive), key=lambda version: version.effective_from)
+        )
+        self.retroactive = tuple(each for each in versions if each.retroactive)
         for before, after in zip(self.versions, self.versions[1:], strict=False):
             if before.effective_from == after.effective_from:
                 raise BookError(
                     f"versions {before.version} and {after.version} both start at {after.effective_from.isoformat()}: "
                     "only one version can apply at a time"
                 )
-        for name, count in Counter(version.version for version in self.versions).items():
+        for name, count in Counter(version.version for version in versions).items():
             if count > 1:
                 raise BookError(f"version {name} stands in two files: give each version a name of its own")
         self.starts = np.array(
@@ -75,6 +83,10 @@ class Versions(Generic[T]):
         following = self.versions[number + 1 :][:1]
         begins = self.versions[number].effective_from
         return (end is None or begins < end) and all(start < after.effective_from for after in following)
+
+    def named(self, version: str) -> T | None:
+        """The version of this name, whether it applies by itself or not."""
+        return next((each for each in (*self.versions, *self.retroactive) if each.version == version), None)
 
     def at(self, moment: datetime) -> T | None:
         """The version that applies at `moment`."""

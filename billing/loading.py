@@ -37,13 +37,18 @@ def _load(file: Path, model: type[M]) -> M:
         content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BookError(f"{file}: cannot be read: {error}") from None
-    parse: Callable[[str], Any] = tomllib.loads if file.suffix == ".toml" else yaml.safe_load
+    return parse_version(content, file.suffix, str(file), model)
+
+
+def parse_version(content: str, suffix: str, name: str, model: type[M]) -> M:
+    """One version from its text, which is TOML or YAML by `suffix`; BookError calls it `name` and names the entry."""
+    parse: Callable[[str], Any] = tomllib.loads if suffix == ".toml" else yaml.safe_load
     try:
         document = parse(content)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise BookError(f"{file}: no valid {file.suffix[1:].upper()}: {error}") from None
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise BookError(f"{name}: no valid {suffix[1:].upper()}: {error}") from None
     if not isinstance(document, dict):
-        raise BookError(f"{file}: has to be a table with version, effective_from and entries")
+        raise BookError(f"{name}: has to be a table with version, effective_from and entries")
     try:
         digest = hashlib.sha256(content.encode()).hexdigest()
         return model.model_validate({**document, "content": content, "digest": digest})
@@ -51,6 +56,6 @@ def _load(file: Path, model: type[M]) -> M:
         first = error.errors()[0]
         where = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise BookError(f"{file}: {where + ': ' if where else ''}{message}") from None
+        raise BookError(f"{name}: {where + ': ' if where else ''}{message}") from None
     except BillingError as error:
-        raise BookError(f"{file}: {error}") from None
+        raise BookError(f"{name}: {error}") from None

@@ -1,8 +1,9 @@
 """A price book: one dated version, a full list; nothing in it is ever changed.
 
 Units   unit prices are Decimal per one unit of the meter, in the book's currency, 12 places, 0 to 10^6.
-Match   provider, model and mode exactly; the exact region first, then the entry without region. There is no fallback
-        between modes or models: what has no price is unpriced, never guessed and never 0.
+Match   provider, model and mode exactly, as served; a model's other names (`aliases`) stand for it. The exact region
+        first, then the entry without region, times the region's multiplier if it has one. There is no fallback between
+        modes or models: what has no price is unpriced, never guessed and never 0.
 Errors  `BookError` (billing/documents.py), naming file, entry and field.
 """
 
@@ -11,59 +12,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from billing.documents import Versions
+from billing.currencies import Currency
+from billing.documents import Moment, Versions
 from billing.loading import load_versions
-from billing.money import ROUNDING, SCALE, parse_decimal
+from billing.money import EXACT, SCALE, STEP, MoneyError, parse_decimal
+from billing.prices.entry import Name, PriceEntry
+from billing.prices.price import PRICE_MAX
+from billing.prices.sheet import PriceSheet
 
-PRICE_MAX = Decimal(10) ** 6
 DEFAULT_REWARD_SHARE = "0.70"
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+MULTIPLIER_PLACES = 6
 
 
 def _share(value: object) -> Decimal:
     return parse_decimal(value, what="reward share", places=SCALE, least=Decimal(0), most=Decimal(1))
 
 
+def _multiplier(value: object) -> Decimal:
+    return parse_decimal(value, what="multiplier", places=MULTIPLIER_PLACES, least=Decimal(0), most=Decimal(1000))
+
+
 Share = Annotated[Decimal, BeforeValidator(_share)]
-
-
-class Price(BaseModel):
-    """What `per` units of a meter cost; the unit price has to be exact at 12 places."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    price: Decimal
-    per: int = Field(1, ge=1, le=10**9)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        table = value if isinstance(value, dict) else {"price": value}
-        amount = parse_decimal(table.get("price"), what="price", places=SCALE, least=Decimal(0), most=PRICE_MAX * 10**9)
-        return {**table, "price": amount}
-
-    @model_validator(mode="after")
-    def _exact(self) -> Price:
-        parse_decimal(str(self.unit_price), what="price per unit", places=SCALE, least=Decimal(0), most=PRICE_MAX)
-        return self
-
-    @property
-    def unit_price(self) -> Decimal:
-        return ROUNDING.divide(self.price, Decimal(self.per))
-
-
-class PriceEntry(BaseModel):
-    """The prices of one model as served: provider, model, mode and region."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    provider: Name
-    model: Name
-    mode: Name = "standard"
-    region: str = ""
-    meters: dict[str, Price] = Field(min_length=1)
 
 
 class RewardContract(BaseModel):
@@ -74,37 +47,122 @@ class RewardContract(BaseModel):
     share: Share
 
 
+class Alias(BaseModel):
+    """Other names under which a model is served, such as dated snapshots: they cost what the model costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    provider: Name
+    model: Name
+    names: tuple[Name, ...] = Field(min_length=1)
+
+
+class RegionMultiplier(BaseModel):
+    """What a region without entries of its own costs, as a multiple; of some models, or of all of the provider."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    provider: Name
+    region: Name
+    multiplier: Annotated[Decimal, BeforeValidator(_multiplier)]
+    models: tuple[Name, ...] = ()
+
+
 class PriceBook(BaseModel):
-    """One version."""
+    """One version. A `retroactive` one never applies by itself: past usage is rated again with it, by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Name
-    effective_from: AwareDatetime
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    effective_from: Moment
+    retroactive: bool = False
+    currency: Currency
     default_reward_share: Share = Decimal(DEFAULT_REWARD_SHARE)
     rewards: tuple[RewardContract, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    regions: tuple[RegionMultiplier, ...] = ()
     prices: tuple[PriceEntry, ...] = Field(min_length=1)
     content: str = Field("", repr=False)
     digest: str = ""
-    _index: dict[tuple[str, str, str, str], PriceEntry] = PrivateAttr(default_factory=dict)
+    _entries: dict[tuple[str, str, str, str], PriceEntry] = PrivateAttr(default_factory=dict)
+    _models: dict[tuple[str, str], str] = PrivateAttr(default_factory=dict)  # (provider, other name) -> model
+    _multipliers: dict[tuple[str, str, str], Decimal] = PrivateAttr(default_factory=dict)  # model "" means all
     _shares: dict[str, Decimal] = PrivateAttr(default_factory=dict)
+    # One sheet for an entry and a multiplier, so that usage under the same prices is told by identity.
+    _sheets: dict[tuple[tuple[str, str, str, str], Decimal | None], PriceSheet] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
-    def _distinct(self) -> PriceBook:
+    def _decidable(self) -> PriceBook:
         for entry in self.prices:
-            key = (entry.provider, entry.model, entry.mode, entry.region)
-            if key in self._index:
-                raise ValueError(f"{' / '.join(filter(None, key))} is priced twice: keep one entry")
-            self._index[key] = entry
+            if entry.key in self._entries:
+                raise ValueError(f"{entry.words} is priced twice: keep one entry")
+            self._entries[entry.key] = entry
         for contract in self.rewards:
             if contract.provider in self._shares:
                 raise ValueError(f"provider {contract.provider} has two reward shares: keep one")
             self._shares[contract.provider] = contract.share
+        priced = {(entry.provider, entry.model) for entry in self.prices}
+        for alias in self.aliases:
+            self._index_alias(alias, priced)
+        for region in self.regions:
+            self._index_region(region, priced)
+        self._refuse_inexact()
         return self
 
+    def _index_alias(self, alias: Alias, priced: set[tuple[str, str]]) -> None:
+        if (alias.provider, alias.model) not in priced:
+            raise ValueError(f"aliases of {alias.provider} / {alias.model}: the book has no price for that model")
+        for name in alias.names:
+            if (alias.provider, name) in priced:
+                raise ValueError(f"{alias.provider} / {name} has prices and is an alias of {alias.model}: keep one")
+            if self._models.setdefault((alias.provider, name), alias.model) != alias.model:
+                other = self._models[alias.provider, name]
+                raise ValueError(f"{alias.provider} / {name} is an alias of {other} and of {alias.model}: keep one")
+
+    def _index_region(self, region: RegionMultiplier, priced: set[tuple[str, str]]) -> None:
+        for model in region.models or ("",):
+            if model and (region.provider, model) not in priced:
+                raise ValueError(f"region {region.region}: the book has no price for {region.provider} / {model}")
+            key = (region.provider, region.region, model)
+            if key in self._multipliers:
+                words = " / ".join(filter(None, key))
+                raise ValueError(f"{words} has two multipliers: keep one")
+            self._multipliers[key] = region.multiplier
+
+    def _refuse_inexact(self) -> None:
+        """A multiplied price is a price: 12 places, or somebody has to say how it is rounded."""
+        for (provider, region, model), multiplier in self._multipliers.items():
+            for entry in self.prices:
+                if entry.provider != provider or entry.region or model not in ("", entry.model):
+                    continue
+                for meter, price in (item for meters in entry.all_meters() for item in meters.items()):
+                    product = EXACT.multiply(price.unit_price, multiplier)
+                    if EXACT.remainder(product, STEP) or product > PRICE_MAX:
+                        raise MoneyError(
+                            f"{entry.words}, {meter}: {price.unit_price:f} x {multiplier} for {region} is not exact at "
+                            f"{SCALE} places: write an entry for that region"
+                        )
+
+    def canonical_model(self, provider: str, model: str) -> str:
+        """The model that a served name stands for: itself, unless it is an alias."""
+        return self._models.get((provider, model), model)
+
     def entry(self, provider: str, model: str, mode: str, region: str) -> PriceEntry | None:
-        """The entry of the exact region, else the one for any region."""
-        return self._index.get((provider, model, mode, region)) or self._index.get((provider, model, mode, ""))
+        """The entry of the exact region, else the one for any region; `model` may be an alias."""
+        sheet = self.sheet(provider, model, mode, region)
+        return sheet.entry if sheet else None
+
+    def sheet(self, provider: str, model: str, mode: str, region: str) -> PriceSheet | None:
+        """All prices that such usage can meet, None where the book has none."""
+        model = self.canonical_model(provider, model)
+        entry, multiplier = self._entries.get((provider, model, mode, region)), None
+        if entry is None:
+            entry = self._entries.get((provider, model, mode, ""))
+            if entry is None:
+                return None
+            of_all = self._multipliers.get((provider, region, ""))
+            multiplier = self._multipliers.get((provider, region, model), of_all)
+        key = (entry.key, multiplier)
+        if key not in self._sheets:
+            self._sheets[key] = PriceSheet(entry, multiplier)
+        return self._sheets[key]
 
     def reward_share(self, provider: str) -> Decimal:
         """The provider's part of the base."""
@@ -120,11 +178,6 @@ class PriceBooks(Versions[PriceBook]):
         return PriceBooks(load_versions(path, PriceBook))
 
 
-def resolve_price(book: PriceBook, tags: Mapping[str, str], meter: str) -> Decimal | None:
-    """The unit price of a meter for these tags, None where the book has none."""
-    entry = book.entry(tags["provider"], tags["model"], tags["mode"], tags["region"])
-    price = entry.meters.get(meter) if entry else None
-    return price.unit_price if price else None
-
-
-__all__ = ["DEFAULT_REWARD_SHARE", "PriceBook", "PriceBooks", "PriceEntry", "resolve_price"]
+def sheet_of(book: PriceBook, tags: Mapping[str, str]) -> PriceSheet | None:
+    """The price sheet for a set of tags."""
+    return book.sheet(tags["provider"], tags["model"], tags["mode"], tags["region"])

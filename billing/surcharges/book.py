@@ -23,6 +23,7 @@ class RuleBook(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Annotated[str, Field(min_length=1, max_length=256)]
     effective_from: Moment
+    retroactive: bool = False  # never applies by itself: past usage is rated again with it, by name
     currency: Currency | None = None
     model_classes: dict[str, frozenset[str]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
@@ -63,12 +64,21 @@ class RuleBook(BaseModel):
         """The tags on which it depends which rule applies."""
         return frozenset(_tag(field) for fields in self._index for field in fields)
 
-    def matching(self, tags: Mapping[str, str]) -> list[Rule]:
-        """Every rule that matches these tags, the most specific first."""
+    def matching(self, tags: Mapping[str, str], canonical_model: str = "") -> list[Rule]:
+        """Every rule that matches these tags, the most specific first.
+
+        A rule about a model or a class of models goes by the served name, and where it has none for that, by
+        `canonical_model`: what the price book says that the name stands for."""
+        canonical = {**tags, "model": canonical_model or tags["model"]}
         found = (
-            of_fields.get(tuple(tags[_tag(field)] for field in fields)) for fields, of_fields in self._index.items()
+            of_fields.get(_values_of(tags, fields)) or of_fields.get(_values_of(canonical, fields))
+            for fields, of_fields in self._index.items()
         )
         return [rule for rule in found if rule is not None]
+
+
+def _values_of(tags: Mapping[str, str], fields: Fields) -> Values:
+    return tuple(tags[_tag(field)] for field in fields)
 
 
 def _tag(field: str) -> str:
@@ -84,6 +94,6 @@ class RuleBooks(Versions[RuleBook]):
         return RuleBooks(load_versions(path, RuleBook))
 
 
-def resolve_rule(book: RuleBook, tags: Mapping[str, str]) -> Rule | None:
+def resolve_rule(book: RuleBook, tags: Mapping[str, str], canonical_model: str = "") -> Rule | None:
     """The most specific rule that matches these tags, None where none does; the losers are in `RuleBook.matching`."""
-    return next(iter(book.matching(tags)), None)
+    return next(iter(book.matching(tags, canonical_model)), None)

@@ -24,7 +24,7 @@ RULE = '[[rules]]\nid = "a"\nlabel = "l"\nunit = "u"\nreason = "r"\n'
             HEAD.replace("Z", "") + 'currency = "USD"\n' + PRICE.format('"1"'),
             "effective_from: Input should have timezone",
         ),
-        (HEAD + 'currency = "usd"\n' + PRICE.format('"1"'), "currency: String should match"),
+        (HEAD + 'currency = "usd"\n' + PRICE.format('"1"'), "currency: 'usd' is no currency code"),
         (HEAD + 'currency = "USD"\nnote = 1\n' + PRICE.format('"1"'), "note: Extra inputs are not permitted"),
         (HEAD + 'currency = "USD"\n' + PRICE.format("0.5"), "0.5 has to be written in quotes"),
         (HEAD + 'currency = "USD"\n' + PRICE.format("true"), "True has to be written in quotes"),
