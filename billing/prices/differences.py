@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.money import ROUNDING
+from billing.money import EXACT, ROUNDING
 from billing.prices.book import PriceBook
 from billing.prices.conditions import Hours, Tier
 from billing.prices.entry import PriceEntry
@@ -292,4 +292,4 @@ def _plain(price: Decimal | None) -> str:
     """`0.0000025`, without the zeros of the twelfth place."""
     if price is None:
         return "none"
-    return f"{price.normalize():f}"
+    return f"{price.normalize(EXACT):f}"
