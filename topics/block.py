@@ -71,7 +71,8 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "traceparent": pl.String(),  # "" when absent or malformed
 }
 
-# One row per void or adjustment; `row` is its row number in `events`. A void's amounts are null.
+# One row per void or adjustment; `row` is its row number in `events`. A void's amounts are null, and so is the pricing
+# (the last four) of whatever has none.
 TARGET_SCHEMA: dict[str, pl.DataType] = {
     "row": pl.UInt32(),
     "target_source": pl.String(),
@@ -81,6 +82,10 @@ TARGET_SCHEMA: dict[str, pl.DataType] = {
     "platform_fee": pl.Decimal(38, 12),
     "builder_earnings": pl.Decimal(38, 12),
     "customer_charge": pl.Decimal(38, 12),
+    "price_version": pl.String(),
+    "rule_version": pl.String(),
+    "rule_id": pl.String(),
+    "currency": pl.String(),
 }
 
 

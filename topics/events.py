@@ -46,6 +46,7 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 _MOMENT_SCHEMA = {"type": "string", "format": "date-time", "minLength": 1}
 _QUANTITY_TEXT = r"^[0-9]+(\.[0-9]+)?$"
 _AMOUNT_TEXT = r"^-?[0-9]+(\.[0-9]{1,12})?$"
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Mode(StrEnum):
@@ -97,6 +98,12 @@ def _text(text: str) -> str:
 
 def _note(text: str) -> str:
     return _bounded(text, NOTE_BYTES_MAX)
+
+
+def _currency(text: str) -> str:
+    if not _CURRENCY.fullmatch(_required(text)):
+        raise problem(Reason.INVALID_VALUE, f"is {shown(text)}: it must be three capital letters, such as USD")
+    return text
 
 
 def _required(text: str) -> str:
@@ -189,6 +196,14 @@ Text = Annotated[str, AfterValidator(_text)]
 RequiredText = Annotated[str, AfterValidator(_required)]
 Address = Annotated[str, AfterValidator(_address)]
 Note = Annotated[str, AfterValidator(_note)]
+Name = Annotated[
+    str,
+    AfterValidator(_required),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX}),
+]
+CurrencyCode = Annotated[
+    str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": f"^{_CURRENCY.pattern}$"})
+]
 Traceparent = Annotated[str, BeforeValidator(valid_traceparent)]
 Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
 Amount = Annotated[Decimal, PlainValidator(amount), WithJsonSchema({"type": "string", "pattern": _AMOUNT_TEXT})]
@@ -313,6 +328,19 @@ class Amounts(BaseModel):
         return self
 
 
+class Pricing(BaseModel):
+    """Whose difference it is: the books and the rule that the usage was rated with once more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    price_version: Name = Field(description="Version of the price book; 1 to 256 bytes.")
+    rule_version: Name = Field(description="Version of the surcharge rules; 1 to 256 bytes.")
+    rule_id: Name = Field(
+        description="The rule that set the charge; 1 to 256 bytes. Usage billed before stays under the rule it has."
+    )
+    currency: CurrencyCode = Field(description="ISO 4217 code of the amounts; another one than was billed is refused.")
+
+
 class AdjustmentEvent(_TargetedEvent):
     """Adds a signed difference to what an earlier event was billed."""
 
@@ -322,6 +350,9 @@ class AdjustmentEvent(_TargetedEvent):
         description="Why, in words; 1 to 256 bytes."
     )
     amounts: Amounts = Field(description="The signed difference, as decimal strings.")
+    pricing: Pricing | None = Field(
+        default=None, description="Given by a re-rating: what it rated with. Usage without a price is rated by it."
+    )
 
 
 AnyEvent = UsageEvent | VoidEvent | AdjustmentEvent

@@ -130,6 +130,8 @@ def _field(schema: dict[str, Any], field: FieldInfo) -> dict[str, Any]:
             schema["minLength"] = 1
     if not optional:
         return schema | {"description": field.description}
+    if "anyOf" in schema:  # it says already that it may be null
+        return schema | {"default": field.default, "description": field.description}
     return {"anyOf": [schema, {"type": "null"}], "default": str(field.default), "description": field.description}
 
 

@@ -172,14 +172,16 @@ def _targets(others: Mapping[int, AnyEvent]) -> tuple[pl.DataFrame, np.ndarray]:
         if isinstance(event, UsageEvent):
             continue
         words.append(identity_words(event.target_source, event.target_id))
-        amounts = event.amounts.model_dump() if isinstance(event, AdjustmentEvent) else {}
+        more: dict[str, Any] = {}
+        if isinstance(event, AdjustmentEvent):
+            more = event.amounts.model_dump() | (event.pricing.model_dump() if event.pricing else {})
         rows.append(
             {
                 "row": row,
                 "target_source": event.target_source,
                 "target_id": event.target_id,
                 "note": event.reason,
-                **amounts,
+                **more,
             }
         )
     columns = {name: [each.get(name) for each in rows] for name in TARGET_SCHEMA}

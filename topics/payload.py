@@ -1,7 +1,7 @@
 """What an event says, as a 64-bit hash: the same in every encoding, so that a copy can be told from a contradiction.
 
-Covered  kind, time, every tag, every quantity, and a void's or adjustment's target, note and amounts. Not covered: id
-         (that is identity) and traceparent (a retry may have another).
+Covered  kind, time, every tag, every quantity, and a void's or adjustment's target, note, amounts and, where it has
+         one, pricing. Not covered: id (that is identity) and traceparent (a retry may have another).
 Form     mix(mix(tags + K1 * time) + content), all modulo 2^64. `tags` is blake2b of kind and tags as netstrings.
          `content` is, for usage, the sum over meters of mix(blake2b(meter) + K2 * millionths), which does not depend on
          their order; for the others blake2b of the canonical text as netstrings.
@@ -45,9 +45,10 @@ def meter_digest(meter: str) -> int:
     return digest64(meter.encode())
 
 
-def target_digest(target_source: str, target_id: str, note: str, amounts: Sequence[str] = ()) -> int:
-    """Hash of what a void or an adjustment says: target, note, and the adjustment's amounts as plain decimals."""
-    return digest64(b"".join(map(netstring, (target_source, target_id, note, *amounts))))
+def target_digest(target_source: str, target_id: str, note: str, more: Sequence[str] = ()) -> int:
+    """Hash of what a void or an adjustment says: target, note, and `more`, of an adjustment its amounts as plain
+    decimals and the four texts of its pricing, if it has one."""
+    return digest64(b"".join(map(netstring, (target_source, target_id, note, *more))))
 
 
 def payload_hash(event: AnyEvent) -> int:
@@ -97,10 +98,18 @@ def amounts_text(event: AdjustmentEvent) -> tuple[str, str, str, str]:
     )
 
 
+def pricing_text(event: AdjustmentEvent) -> tuple[str, ...]:
+    """The adjustment's pricing as it is hashed: nothing where it has none, as before there was any."""
+    pricing = event.pricing
+    if pricing is None:
+        return ()
+    return (pricing.price_version, pricing.rule_version, pricing.rule_id, pricing.currency)
+
+
 def content_of(event: VoidEvent | AdjustmentEvent) -> int:
     """The content hash of an event about another event."""
-    amounts = amounts_text(event) if isinstance(event, AdjustmentEvent) else ()
-    return target_digest(event.target_source, event.target_id, event.reason, amounts)
+    more = (*amounts_text(event), *pricing_text(event)) if isinstance(event, AdjustmentEvent) else ()
+    return target_digest(event.target_source, event.target_id, event.reason, more)
 
 
 def _content(event: AnyEvent) -> int:

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     TARGET_OF_OTHER_TENANT = "target_of_other_tenant"
     TARGET_NOT_USAGE = "target_not_usage"
     TARGET_ALREADY_VOIDED = "target_already_voided"
+    CURRENCY_MISMATCH = "currency_mismatch"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -98,4 +99,5 @@ SENTENCES: dict[Reason, str] = {
     Reason.TARGET_OF_OTHER_TENANT: "The event to correct was billed to another tenant.",
     Reason.TARGET_NOT_USAGE: "The event to correct is itself a correction.",
     Reason.TARGET_ALREADY_VOIDED: "The event to correct was taken back before.",
+    Reason.CURRENCY_MISMATCH: "The event to correct was billed in another currency.",
 }

@@ -49,8 +49,9 @@ def validate_event(
         raise EventRefusedError(Reason.WRONG_FIELD_TYPE, f"data is {shown(data)}: send a JSON object")
     fields = {name: envelope[name] for name in ENVELOPE_FIELDS if name in envelope}
     fields |= {name: data[name] for name in model.model_fields if name in data and name not in ENVELOPE_FIELDS}
-    if isinstance(fields.get("amounts"), Mapping):
-        fields["amounts"] = dict(fields["amounts"])
+    for name in ("amounts", "pricing"):
+        if isinstance(fields.get(name), Mapping):
+            fields[name] = dict(fields[name])
     problems: list[Problem] = []
     event: AnyEvent | None = None
     try:

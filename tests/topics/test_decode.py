@@ -14,11 +14,24 @@ from topics.encodings import binary, structured
 from topics.events import AdjustmentEvent, AnyEvent, VoidEvent
 from topics.identity import identity_words
 from topics.partitioner import partition_for
+from topics.payload import payload_hash
 from topics.reasons import Reason
 
 GOOD = record_of(structured.encode(usage_event()))
 VALUE = GOOD.value or b""
 NEIGHBOUR = partition_for(b"acme/globex", PARTITIONS)
+PRICING = {"price_version": "2026-02", "rule_version": "2026-01", "rule_id": "everybody", "currency": "USD"}
+
+
+def adjustment_event(**given: Any) -> AdjustmentEvent:
+    fields: dict[str, Any] = {
+        "id": "a1", "source": "rerate", "time": "2026-01-01T00:00:00Z", "builder": "acme", "tenant": "globex",
+        "target_source": "gateway/eu-1", "target_id": "e1", "reason": "price",
+        "amounts": {
+            "customer_charge": "1", "provider_reward": "0.5", "platform_fee": "0.25", "builder_earnings": "0.25",
+        },
+    }  # fmt: skip
+    return AdjustmentEvent.model_validate(fields | given)
 
 
 def reasons(*records: Record) -> list[Reason]:
@@ -128,19 +141,43 @@ def test_voids_and_adjustments_name_their_targets() -> None:
         VoidEvent(id="v1", reason="refused", **about),
         usage_event(id="e2"),
         AdjustmentEvent.model_validate({"id": "a1", "reason": "price", "amounts": amounts, **about}),
+        AdjustmentEvent.model_validate(
+            {"id": "a2", "reason": "price", "amounts": amounts, "pricing": PRICING, **about}
+        ),
     ]
     block = decode_events(events)
-    assert block.events["kind"].to_list() == [Kind.USAGE, Kind.VOID, Kind.USAGE, Kind.ADJUSTMENT]
+    assert block.events["kind"].to_list() == [Kind.USAGE, Kind.VOID, Kind.USAGE, Kind.ADJUSTMENT, Kind.ADJUSTMENT]
     targets = block.targets.to_dicts()
     about_e1 = {"target_source": "gateway/eu-1", "target_id": "e1"}
-    nothing = dict.fromkeys(amounts)
-    assert targets[0] == {"row": 1, "note": "refused", **about_e1, **nothing}
-    assert targets[1] == {"row": 3, "note": "price", **about_e1} | {n: Decimal(text) for n, text in amounts.items()}
-    assert [tuple(words) for words in block.target_identities.tolist()] == [identity_words("gateway/eu-1", "e1")] * 2
+    nothing, exact = dict.fromkeys(amounts), {name: Decimal(text) for name, text in amounts.items()}
+    unpriced = dict.fromkeys(PRICING)
+    assert targets[0] == {"row": 1, "note": "refused", **about_e1, **nothing, **unpriced}
+    assert targets[1] == {"row": 3, "note": "price", **about_e1, **exact, **unpriced}
+    assert targets[2] == {"row": 4, "note": "price", **about_e1, **exact, **PRICING}
+    assert [tuple(words) for words in block.target_identities.tolist()] == [identity_words("gateway/eu-1", "e1")] * 3
     assert [tuple(words) for words in block.identities.tolist()] == [identity_words(e.source, e.id) for e in events]
-    assert len(set(block.payloads.tolist())) == 3  # the two usage events differ in nothing but their id
+    assert len(set(block.payloads.tolist())) == 4  # the two usage events differ in nothing but their id
     tags = block.dimensions.row(int(block.events["dimension"][1]), named=True)
     assert (tags["builder"], tags["tenant"], tags["mode"]) == ("acme", "globex", "")
+
+
+@pytest.mark.parametrize("field", list(PRICING))
+def test_each_text_of_a_pricing_counts_in_the_payload(field: str) -> None:
+    adjustment = adjustment_event(pricing=PRICING)
+    assert payload_hash(adjustment_event(pricing=PRICING | {field: "EUR"})) != payload_hash(adjustment)
+
+
+def test_an_adjustment_without_pricing_has_the_payload_hash_that_ledgers_hold() -> None:
+    """Written before there was any pricing; a change would make conflicts of copies."""
+    assert payload_hash(adjustment_event()) == payload_hash(adjustment_event(pricing=None)) == 0x4C76FE8A8A1C8033
+
+
+def test_pricing_and_amounts_travel_in_every_encoding_of_an_adjustment() -> None:
+    event = adjustment_event(pricing=PRICING)
+    for message in (structured.encode(event), binary.encode(event)):
+        block = decoder().decode([record_of(message)])
+        assert block.targets.select(list(PRICING)).row(0, named=True) == PRICING
+        assert block.payloads.tolist() == [payload_hash(event)]
 
 
 def test_voids_in_binary_mode_are_read_as_well() -> None:

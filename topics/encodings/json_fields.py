@@ -38,6 +38,8 @@ def data_fields(event: AnyEvent) -> dict[str, object]:
     if isinstance(event, AdjustmentEvent):
         amounts = event.amounts
         data["amounts"] = {name: plain_text(getattr(amounts, name)) for name in type(amounts).model_fields}
+        if event.pricing is not None:
+            data["pricing"] = event.pricing.model_dump()
     return data
 
 
