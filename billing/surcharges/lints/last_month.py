@@ -32,8 +32,11 @@ class UsageGroup:
     usage: Mapping[str, Decimal]  # sums of the rated events, by meter
     unpriced_usage: Mapping[str, Decimal]  # and of the others
     base_cost: Decimal  # sum of the rated events
-    base_least: Decimal = ZERO  # of one rated event
-    base_most: Decimal = ZERO
+    # Of one rated event, voids apart: what floors and caps are about.
+    base_least: Decimal
+    base_most: Decimal
+    usage_least: Mapping[str, Decimal]
+    usage_most: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
