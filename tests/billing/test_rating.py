@@ -13,27 +13,35 @@ from billing.documents import BookError
 from billing.prices import PriceBooks
 from billing.rating import Rater
 from billing.surcharges import RuleBooks
-from tests.golden.rating import table
+from tests.support import rating_table
 from tests.support.rating import frames
 from topics.block import QUANTITY_MAX
 
-GOLDEN = table.HERE
+GOLDEN = Path(__file__).parents[1] / "golden"
+TABLES = (GOLDEN / "rating", GOLDEN / "price_lists")
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 if os.environ.get("GOLDEN") == "write":
-    table.rewrite()
-ROWS = table.read()
+    for folder in TABLES:
+        rating_table.rewrite(folder)
+CASES = [
+    pytest.param(*case, id=f"{folder.name}: {case[0]['why']}")
+    for folder in TABLES
+    for rows in [rating_table.read(folder)]
+    for case in zip(rows, rating_table.rated(folder, rows), rating_table.judged(folder, rows), strict=True)
+]
 
 
-@pytest.mark.parametrize(
-    ("row", "answer"), list(zip(ROWS, table.rated(ROWS), strict=True)), ids=[row["why"] for row in ROWS]
-)
-def test_golden_an_event_is_rated_as_the_table_says(row: dict[str, str], answer: dict[str, str]) -> None:
+@pytest.mark.parametrize(("row", "answer", "judged"), CASES)
+def test_golden_an_event_is_rated_as_the_table_says(
+    row: dict[str, str], answer: dict[str, str], judged: dict[str, str]
+) -> None:
     assert answer == row
+    assert judged == row, "the oracle reads the books in another way"
 
 
 @pytest.fixture
 def rater() -> Rater:
-    return Rater(PriceBooks.load(GOLDEN / "prices"), RuleBooks.load(GOLDEN / "rules"))
+    return rating_table.rater(GOLDEN / "rating")
 
 
 def test_an_empty_block_is_rated_as_an_empty_frame(rater: Rater) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.golden.rating import table
 from tollstream.commands.rate import command
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "rating"
 
 
 def event(number: int, **changes: object) -> str:
@@ -36,7 +37,7 @@ def void(number: int, target: int) -> str:
 
 
 def rate(lines: list[str], *options: str, prices: Path | None = None) -> Result:
-    books = ["--prices", str(prices or table.HERE / "prices"), "--rules", str(table.HERE / "rules")]
+    books = ["--prices", str(prices or GOLDEN / "prices"), "--rules", str(GOLDEN / "rules")]
     return CliRunner().invoke(
         command, [*books, "--events", "-", *options], input="\n".join(lines), catch_exceptions=False
     )
