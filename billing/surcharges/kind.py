@@ -22,4 +22,5 @@ class SurchargeKind:
     parameter: Callable[[Decimal | None, Decimal | None], Decimal | None]  # of (percent, amount)
     charge: Callable[[pl.Expr, pl.Expr, pl.Expr], pl.Expr]  # (base, parameter, units)
     percent_bounds: tuple[Decimal, Decimal] = (Decimal(-100), Decimal(10) ** 6)
+    percent_of: str = "the base: at -100 nothing is left of it"  # for whoever is out of bounds
     needs_units: bool = False  # usage without the rule's meter is unpriced, for its charge would silently be 0

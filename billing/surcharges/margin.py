@@ -21,4 +21,8 @@ def _charge(base: pl.Expr, parameter: pl.Expr, units: pl.Expr) -> pl.Expr:
     return base / parameter
 
 
-KIND = SurchargeKind("margin", ("percent",), _divisor, _charge, percent_bounds=(Decimal(0), MARGIN_MAX))
+KIND = SurchargeKind(
+    "margin", ("percent",), _divisor, _charge,
+    percent_bounds=(Decimal(0), MARGIN_MAX),
+    percent_of="the price, and no price has a margin of all of it: what comes on top of the base is a markup",
+)  # fmt: skip

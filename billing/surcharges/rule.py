@@ -7,7 +7,7 @@ Every rule has a label, a unit and a reason in plain words: what creates this ch
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -60,6 +60,16 @@ class Rule(BaseModel):
     floor: Amount | None = None
     cap: Amount | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _explained(cls, value: Any) -> Any:
+        """Pydantic would say that a field is required, not what it is for."""
+        for name in ("label", "unit", "reason"):
+            if isinstance(value, dict) and not value.get(name):
+                what = "what creates this charge" if name == "reason" else "what the statement calls it"
+                raise ValueError(f"rule {value.get('id', 'without id')} has no {name}: tell the customer {what}")
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> Rule:
         if self.kind not in KINDS:
@@ -73,7 +83,10 @@ class Rule(BaseModel):
                 raise ValueError(f"rule {self.id}: {self.kind} {'needs' if wanted else 'takes no'} {name}")
         least, most = self.surcharge.percent_bounds
         if self.percent is not None and not least <= self.percent <= most:
-            raise ValueError(f"rule {self.id}: the percent of a {self.kind} is {least} to {most}, not {self.percent}")
+            raise ValueError(
+                f"rule {self.id}: the percent of a {self.kind} is {least} to {most}, not {self.percent}; it is a "
+                f"part of {self.surcharge.percent_of}"
+            )
         if self.floor is not None and self.cap is not None and self.floor > self.cap:
             raise ValueError(f"rule {self.id}: floor {self.floor} is above cap {self.cap}")
         if not self.reason.strip() or not self.label.strip() or not self.unit.strip():

@@ -17,7 +17,7 @@ def _multiple(rule: Rule) -> Decimal | None:
     """How many times the base a percentage makes of it."""
     if rule.percent is None or rule.parameter is None:
         return None
-    return rule.parameter if rule.kind == "markup" else ROUNDING.divide(ONE, rule.parameter).quantize(CENT)
+    return rule.parameter if rule.kind == "markup" else ROUNDING.divide(ONE, rule.parameter)
 
 
 def _high_price(subject: Subject) -> Iterator[Found]:
@@ -26,8 +26,8 @@ def _high_price(subject: Subject) -> Iterator[Found]:
         if rule.percent is not None and multiple is not None and multiple >= HIGH_MULTIPLE:
             yield Found(
                 rule.id,
-                f"a {rule.kind} of {_number(rule.percent)} % charges {_number(multiple)} times what the AI costs: "
-                "customers can look up what models cost; if the price is for the work around it, charge per unit of "
+                f"a {rule.kind} of {_number(rule.percent)} % charges {_number(multiple.quantize(CENT))} times what the AI "
+                "costs: customers can look up what models cost; if the price is for the work around it, charge per unit of "
                 "that work (per_unit or unit_price)",
             )
 

@@ -52,8 +52,7 @@ WORD = re.compile(r"[\w./:@-]*\w", re.UNICODE)
 def _says_nothing(subject: Subject) -> Iterator[Found]:
     for rule in subject.book.rules:
         for name in TEXTS:
-            text = _plain(getattr(rule, name))
-            if text in PLACEHOLDERS or not re.search(r"[^\W\d_]", text):
+            if _is_empty(_plain(getattr(rule, name))):
                 yield Found(
                     rule.id,
                     f'{name} "{getattr(rule, name)}" says nothing: it is what the customer reads on the statement, so '
@@ -62,12 +61,16 @@ def _says_nothing(subject: Subject) -> Iterator[Found]:
         reason = _plain(rule.reason)
         others = {"label": rule.label, "unit": rule.unit, "id": rule.id, "kind": rule.kind.replace("_", " ")}
         same = next((name for name, other in others.items() if reason == _plain(other)), None)
-        if reason in PLACEHOLDERS:
+        if _is_empty(reason):
             continue
         if same is not None:
             yield Found(rule.id, f"reason only repeats the {same}, and explains nothing: {_WANTED['reason']}")
         elif reason.isascii() and len(WORD.findall(reason)) < 3:
             yield Found(rule.id, f'reason "{rule.reason}" is too short to explain a charge: {_WANTED["reason"]}')
+
+
+def _is_empty(text: str) -> bool:
+    return text in PLACEHOLDERS or not re.search(r"[^\W\d_]", text)
 
 
 _WANTED = {
