@@ -1,4 +1,4 @@
-"""Parts of WHERE that several questions share. Only integers are ever written into SQL text."""
+"""Parts of WHERE that several questions share. Only integers and hexadecimal digits are ever written into SQL text."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def moment(time: datetime) -> str:
 def window(start: datetime) -> str:
     """A DateTime literal of a window's start."""
     return f"toDateTime({int(start.timestamp())}, 'UTC')"
+
+
+def text(value: str | bytes) -> str:
+    """A String literal, spelled in hexadecimal: nothing in it can be read as SQL."""
+    return f"unhex('{(value.encode() if isinstance(value, str) else value).hex()}')"
 
 
 def _listed(values: Iterable[int]) -> str:

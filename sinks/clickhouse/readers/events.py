@@ -1,0 +1,69 @@
+"""Which ledger rows and dead letters does the id of an event lead to? For explanations: any epoch, any partition.
+
+By (source, id) the bloom filter on identity_low answers. By the id alone too: the ledger's sources are few, so the id
+is looked up under each of them, and no index on the id itself is needed (docs/decisions/018-explanations.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sinks import tables
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.readers.conditions import among, of_partitions, text
+from sinks.clickhouse.readers.identities import PLACE, with_identity
+from sinks.frames import empty_frame, frame_schema, to_frame
+
+# Of a query's text: identities of 20 digits, far below the server's limit of 256 KiB.
+IDENTITIES_PER_QUERY = 4_000
+LETTERS_MAX = 100
+
+
+def read_sources(client: Client) -> list[str]:
+    """Every CloudEvents source that any ledger row has."""
+    sql = f"SELECT DISTINCT source FROM {client.configuration.database}.usage_ledger ORDER BY source"
+    return [row["source"] for row in client.query_rows(sql, doing="listing the sources of events")]
+
+
+def find_events(client: Client, identities: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Whole ledger rows with one of the identities, and all that target one of them, once per place, in log order."""
+    wanted = np.array(sorted(set(identities)), dtype=np.uint64).reshape(-1, 2)
+    frames = [pl.DataFrame(schema=frame_schema(tables.LEDGER))]
+    for start in range(0, len(wanted), IDENTITIES_PER_QUERY):
+        some = wanted[start : start + IDENTITIES_PER_QUERY]
+        for prefix in ("identity", "target"):  # Two queries: an OR of both columns would use neither filter.
+            sql = f"""
+                SELECT {", ".join(tables.LEDGER.names)} FROM {client.configuration.database}.usage_ledger
+                WHERE {among(f"{prefix}_low", some[:, 1])}
+                LIMIT 1 BY {", ".join(PLACE)}
+            """
+            found = to_frame(client.query_arrow(sql, doing="looking up an event"), tables.LEDGER)
+            frames.append(with_identity(found, prefix, some))
+    return pl.concat(frames).unique(PLACE, keep="first", maintain_order=True).sort(PLACE).to_dicts()
+
+
+def find_letters(
+    client: Client, event_id: str, places: Iterable[tuple[int, int]] | None = None
+) -> list[dict[str, Any]]:
+    """Dead letters in whose value or headers the id stands as text, at most LETTERS_MAX, newest first.
+
+    `places` are (topic_epoch, source_partition), None for all: the value is read, so every letter there is."""
+    escaped = json.dumps(event_id)[1:-1]
+    header = base64.b64encode(event_id.encode()).decode()
+    mentions = [f"position(ifNull(record_value, ''), {text(form)}) > 0" for form in sorted({event_id, escaped})]
+    mentions.append(f"position(record_headers, {text(json.dumps(header))}) > 0")
+    where = " OR ".join(mentions)
+    if places is not None:
+        where = f"({where}) AND ({' OR '.join(of_partitions(epoch, [part]) for epoch, part in places) or 'false'})"
+    sql = f"""
+        SELECT {", ".join(tables.DEAD_LETTERS.names)} FROM {client.configuration.database}.dead_letters FINAL
+        WHERE {where} ORDER BY record_time DESC, {", ".join(PLACE)} LIMIT {LETTERS_MAX}
+    """
+    answer = client.query_arrow(sql, doing="looking through the dead letters")
+    return (to_frame(answer, tables.DEAD_LETTERS) if answer.num_rows else empty_frame(tables.DEAD_LETTERS)).to_dicts()
