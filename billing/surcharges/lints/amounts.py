@@ -24,11 +24,12 @@ def _high_price(subject: Subject) -> Iterator[Found]:
     for rule in subject.book.rules:
         multiple = _multiple(rule)
         if rule.percent is not None and multiple is not None and multiple >= HIGH_MULTIPLE:
+            times = _number(multiple.quantize(CENT))
             yield Found(
                 rule.id,
-                f"a {rule.kind} of {_number(rule.percent)} % charges {_number(multiple.quantize(CENT))} times what the AI "
-                "costs: customers can look up what models cost; if the price is for the work around it, charge per unit of "
-                "that work (per_unit or unit_price)",
+                f"a {rule.kind} of {_number(rule.percent)} % charges {times} times what the AI costs: customers can "
+                "look up what models cost; if the price is for the work around it, charge per unit of that work "
+                "(per_unit or unit_price)",
             )
 
 
