@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from agents.admission import Judgement, Verdict
 from agents.preparation import PreparedBlock
+from agents.targets import RATED_LATER, UNPRICED
 from billing.money import EXACT
 from billing.windows import AMOUNT_COLUMNS, COUNT_COLUMNS, SERIES_COLUMNS, WindowTotals
 from sinks import tables
@@ -88,10 +89,11 @@ def ledger_frame(
 
 
 def contributions(frame: LedgerFrame, totals: WindowTotals) -> pl.DataFrame:
-    """What each ledger row adds to its window total; unpriced amounts add nothing, and are counted."""
+    """What each ledger row adds to its window total; unpriced amounts add nothing, and are counted until the usage is
+    rated later or taken back."""
     kind = pl.col("kind")
     sign = pl.when(kind == Kind.USAGE).then(1).when(kind == Kind.VOID).then(-1).otherwise(0).cast(pl.Int64)
-    unpriced = pl.col("pricing") == "unpriced"
+    pricing = pl.col("pricing")
     return frame.rows.select(
         "partition",
         "offset",
@@ -99,7 +101,12 @@ def contributions(frame: LedgerFrame, totals: WindowTotals) -> pl.DataFrame:
         _series_numbers(frame, totals),
         pl.lit(1, dtype=pl.Int64).alias("ledger_rows"),
         sign.alias("net_events"),
-        pl.when(unpriced).then(sign).otherwise(0).alias("unpriced_events"),
+        pl.when(pricing == UNPRICED)
+        .then(sign)
+        .when(pricing == RATED_LATER)
+        .then(-1)
+        .otherwise(0)
+        .alias("unpriced_events"),
         *(pl.col(name).fill_null(Decimal(0)) for name in AMOUNT_COLUMNS),
         *frame.meters,
     )

@@ -5,6 +5,11 @@ the target's own window. An adjustment adds its signed amounts there. Both are j
 order, because what the first does decides what the second may do.
 Target    of the events accepted at smaller places under the target's identity, the latest usage of the same tenant.
           (An identity is accepted again once it is out of reach of the horizon; then there is more than one.)
+Pricing   an adjustment that says what it was rated with (a re-rating) carries those versions, and so does what comes
+          after it. Where money of the target stands already, more goes under the same rule and currency, another
+          currency is refused; where none does yet, the pricing says where. So a void finds all of it in one place.
+          The first one of usage without a price takes it out of quarantine: `pricing` is `rated_later`, else
+          `rerated`; that of an adjustment made by hand is `rated`.
 Exact     sums are made with `billing.money.EXACT`: Python's own 28 digits would round Decimal(38, 12).
 """
 
@@ -27,7 +32,21 @@ from topics.reasons import Reason
 
 Place = tuple[int, int, int, int]  # (epoch, partition, offset, index)
 Identity = tuple[int, int, int]  # (partition, high, low)
-PRICING_COLUMNS = ("pricing", "unpriced_reason", "price_version", "rule_version", "rule_id", "currency")
+VERSION_COLUMNS = ("price_version", "rule_version")
+MONEY_PLACE_COLUMNS = ("rule_id", "currency")  # with the target's tags and window: the total that its money stands in
+PRICING_COLUMNS = ("pricing", "unpriced_reason", *VERSION_COLUMNS, *MONEY_PLACE_COLUMNS)
+RATED, UNPRICED, RERATED, RATED_LATER = "rated", "unpriced", "rerated", "rated_later"
+Amounts = Mapping[str, Decimal | None]  # with base_cost
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An accepted void or adjustment, for its target."""
+
+    place: Place
+    kind: Kind
+    amounts: Amounts
+    pricing: Mapping[str, str]  # PRICING_COLUMNS of its own row
 
 
 @dataclass(slots=True)
@@ -38,11 +57,27 @@ class BilledEvent:
     kind: Kind
     tags: Mapping[str, str]
     window_start: int  # seconds
-    pricing: Mapping[str, str]
+    pricing: dict[str, str]  # PRICING_COLUMNS: of the row, until a re-rating says otherwise
     usage: Mapping[str, int]  # millionths
     amounts: dict[str, Decimal | None]  # with base_cost; the running sum of row and adjustments
     voided_at: Place | None = None
-    later: list[tuple[Place, Kind, dict[str, Decimal | None]]] = field(default_factory=list)
+    later: list[Step] = field(default_factory=list)  # stored, and not taken up yet
+
+    @property
+    def has_money(self) -> bool:
+        """Whether any amount stands in a total."""
+        return self.amounts["customer_charge"] is not None
+
+    def take(self, step: Step) -> None:
+        """Change as this step says."""
+        _add(self.amounts, step.amounts)
+        if step.kind is Kind.VOID:
+            self.voided_at = step.place
+            return
+        # One made by hand repeats what stood before it.
+        self.pricing.update({name: step.pricing[name] for name in (*VERSION_COLUMNS, *MONEY_PLACE_COLUMNS)})
+        if step.pricing["pricing"] == RATED_LATER:
+            self.pricing.update(pricing=RATED, unpriced_reason="")
 
 
 async def resolve_targets(
@@ -114,12 +149,12 @@ class _Sequence:
 
     def _take_later(self, record: dict[str, Any], partitions: list[int]) -> None:
         place = _stored_place(record)
-        amounts = {name: record[name] for name in ("base_cost", *AMOUNT_COLUMNS)}
+        step = Step(place, Kind[record["kind"].upper()], _amounts_of(record), _pricing_of(record))
         for partition in self._owners(record, partitions):
             before = self._before((partition, record["target_high"], record["target_low"]), place)
             target = _target(before, record["builder"], record["tenant"])
             if isinstance(target, BilledEvent):
-                target.later.append((place, Kind[record["kind"].upper()], amounts))
+                target.later.append(step)
 
     def decide(self, row: int) -> None:
         """One event: copy of an accepted one, usage, or a void or adjustment with a target to be found."""
@@ -161,22 +196,26 @@ class _Sequence:
             return target, f"{name} was billed to another tenant than this event names"
         if isinstance(target, Reason):
             return target, f"{name} is itself a void or an adjustment: only usage can be corrected"
-        for step in [step for step in target.later if step[0] < place]:
-            target.later.remove(step)
-            _add(target.amounts, step[2])
-            if step[1] is Kind.VOID:
-                target.voided_at = step[0]
+        # In order: what one of them says of versions holds until the next one says otherwise.
+        for stored in sorted((step for step in target.later if step.place < place), key=lambda step: step.place):
+            target.later.remove(stored)
+            target.take(stored)
         if target.voided_at is not None:
             return Reason.TARGET_ALREADY_VOIDED, f"{name} was taken back before, at offset {target.voided_at[2]}"
         kind = Kind(int(self._events["kind"][row]))
+        own = target.pricing["currency"]
+        if target_row["currency"] not in (None, own) and target.has_money:
+            return Reason.CURRENCY_MISMATCH, (
+                f"{name} was billed in {own or 'no currency'}, this pricing is in {target_row['currency']}: take the "
+                "event back, and publish the usage under a new id"
+            )
         amounts = _void_amounts(target) if kind is Kind.VOID else _adjustment_amounts(target_row)
         if any(amount is not None and amount.copy_abs() > EVENT_AMOUNT_MAX for amount in amounts.values()):
             return Reason.QUANTITY_TOO_LARGE, f"an amount is beyond {EVENT_AMOUNT_MAX}: correct it and publish again"
-        if kind is Kind.VOID:
-            target.voided_at = place
-        _add(target.amounts, amounts)
-        target.later = [step for step in target.later if step[0] != place]  # a replay finds itself in the ledger
-        self.rows.append(self._ledger_row(row, kind, target, amounts, tags["source"], target_row["note"]))
+        step = Step(place, kind, amounts, _pricing_of_step(kind, target, target_row))
+        target.later = [step for step in target.later if step.place != place]  # a replay finds itself in the ledger
+        self.rows.append(self._ledger_row(row, step, target, tags["source"], target_row["note"]))
+        target.take(step)
         return None
 
     def _before(self, identity: Identity, place: Place) -> list[BilledEvent]:
@@ -196,38 +235,35 @@ class _Sequence:
             kind=Kind(event["kind"]),
             tags=self._prepared.block.dimensions.row(event["dimension"], named=True),
             window_start=int(self._window_starts[row]),
-            pricing={name: rated[name] for name in PRICING_COLUMNS},
+            pricing=_pricing_of(rated),
             usage={
                 name.removeprefix(USAGE_PREFIX): value
                 for name, value in event.items()
                 if name.startswith(USAGE_PREFIX) and value is not None
             },
-            amounts={name: rated[name] for name in ("base_cost", *AMOUNT_COLUMNS)},
+            amounts=_amounts_of(rated),
         )
 
     def _ledger_row(
         self,
         row: int,
-        kind: Kind,
+        step: Step,
         target: BilledEvent,
-        amounts: Mapping[str, Decimal | None],
         source: str,
         note: str,
     ) -> dict[str, Any]:
         _, high, low = self._target_identity(row)
         return {
             "row": row,
-            "kind": kind,
+            "kind": step.kind,
             "tags": {**target.tags, "source": source},
             "window_start": target.window_start,
             "target_high": high,
             "target_low": low,
             "note": note or "",
-            "usage": {meter: -quantity for meter, quantity in target.usage.items()} if kind is Kind.VOID else {},
-            **target.pricing,
-            # A void is unpriced like its target, adjusted or not, so that it takes back what that one counts for.
-            **({"pricing": "rated", "unpriced_reason": ""} if kind is Kind.ADJUSTMENT else {}),
-            **amounts,
+            "usage": {meter: -quantity for meter, quantity in target.usage.items()} if step.kind is Kind.VOID else {},
+            **step.pricing,
+            **step.amounts,
         }
 
     def _place(self, row: int) -> Place:
@@ -250,6 +286,22 @@ def _target(before: list[BilledEvent], builder: str, tenant: str) -> BilledEvent
     return usages[-1] if usages else Reason.TARGET_NOT_USAGE
 
 
+def _pricing_of_step(kind: Kind, target: BilledEvent, target_row: Mapping[str, Any]) -> dict[str, str]:
+    """PRICING_COLUMNS of the row of a void or an adjustment."""
+    if kind is Kind.VOID:
+        # Unpriced like a target that still waits, corrected by hand or not: it takes back what that one counts for.
+        return dict(target.pricing)
+    if target_row["currency"] is None:
+        return {**target.pricing, "pricing": RATED, "unpriced_reason": ""}
+    given = VERSION_COLUMNS if target.has_money else (*VERSION_COLUMNS, *MONEY_PLACE_COLUMNS)
+    return {
+        **target.pricing,
+        **{name: target_row[name] for name in given},
+        "pricing": RATED_LATER if target.pricing["pricing"] == UNPRICED else RERATED,
+        "unpriced_reason": "",
+    }
+
+
 def _void_amounts(target: BilledEvent) -> dict[str, Decimal | None]:
     return {name: None if amount is None else EXACT.minus(amount) for name, amount in target.amounts.items()}
 
@@ -260,7 +312,15 @@ def _adjustment_amounts(target_row: Mapping[str, Any]) -> dict[str, Decimal | No
     return amounts
 
 
-def _add(amounts: dict[str, Decimal | None], more: Mapping[str, Decimal | None]) -> None:
+def _amounts_of(row: Mapping[str, Any]) -> dict[str, Decimal | None]:
+    return {name: row[name] for name in ("base_cost", *AMOUNT_COLUMNS)}
+
+
+def _pricing_of(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: row[name] for name in PRICING_COLUMNS}
+
+
+def _add(amounts: dict[str, Decimal | None], more: Amounts) -> None:
     for name, amount in more.items():
         if amount is not None:
             amounts[name] = EXACT.add(amounts[name] or Decimal(0), amount)
@@ -277,7 +337,7 @@ def _billed_from_stored(record: Mapping[str, Any]) -> BilledEvent:
         kind=Kind[record["kind"].upper()],
         tags={name: record[name] for name in DIMENSION_COLUMNS},
         window_start=int(record["window_start"].timestamp()),
-        pricing={name: record[name] for name in PRICING_COLUMNS},
+        pricing=_pricing_of(record),
         usage={entry["key"]: int(EXACT.multiply(entry["value"], QUANTITY_UNIT)) for entry in usage},
-        amounts={name: record[name] for name in ("base_cost", *AMOUNT_COLUMNS)},
+        amounts=_amounts_of(record),
     )

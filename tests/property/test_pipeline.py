@@ -33,13 +33,19 @@ from tests.support.raw import Record
 from tests.support.rows import totals_of
 from topics.block import RawRecord
 from topics.encodings import binary, columnar, structured
-from topics.events import AdjustmentEvent, Amounts, AnyEvent, UsageEvent, VoidEvent
+from topics.events import AdjustmentEvent, Amounts, AnyEvent, Pricing, UsageEvent, VoidEvent
 from topics.partitioner import partition_for
 
 PARTITIONS = 3
 EVENTS_MAX = 8  # of one subject
 ARRIVAL = START + timedelta(hours=48)
 AMOUNTS = ("base_cost", *tables.AMOUNTS)
+PRICINGS = {
+    "price_version": ("p2", "correction"),
+    "rule_version": ("r1", "r3"),
+    "rule_id": ("up", "another"),
+    "currency": ("USD", "USD", "EUR"),
+}
 seeds = st.integers(0, 2**32)
 block_sizes = st.lists(st.integers(1, 25), min_size=1, max_size=4)
 
@@ -114,7 +120,8 @@ def _correction(draw: st.DrawFn, kind: str, fields: Mapping[str, Any]) -> AnyEve
         platform_fee=parts[1],
         builder_earnings=parts[2],
     )
-    return AdjustmentEvent(**fields, time=START, reason="new price", amounts=amounts)
+    pricing = draw(st.none() | st.builds(Pricing, **{name: st.sampled_from(words) for name, words in PRICINGS.items()}))
+    return AdjustmentEvent(**fields, time=START, reason="new price", amounts=amounts, pricing=pricing)
 
 
 @st.composite

@@ -12,6 +12,8 @@ Identity  an accepted event is remembered by its (source, id) until its time is 
           The latest remembered one at a smaller place (same partition, or an earlier epoch) makes an event a duplicate
           if the payload is the same, a conflict otherwise.
 Target    of the events accepted at smaller places under the target's identity, the latest usage of the same tenant.
+Pricing   an adjustment with one names the versions of whatever corrects the event from then on; rule and currency only
+          where no money of the event stands yet, else another currency is refused. The first ends its quarantine.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from topics.reasons import Reason
 Place = tuple[int, int, int, int]  # (epoch, partition, offset, index)
 Row = dict[str, Any]
 AMOUNTS = ("base_cost", *tables.AMOUNTS)
+PRICING = ("pricing", "unpriced_reason", "price_version", "rule_version", "rule_id", "currency")
 PLACE_COLUMNS = ("topic_epoch", "source_partition", "source_offset", "batch_index")
 TOTAL_KEY = (*tables.TOTALS_KEY, "topic_epoch", "source_partition")
 MICROSECOND = timedelta(microseconds=1)
@@ -58,6 +61,7 @@ class _Accepted:
     payload: int
     row: Row
     sums: dict[str, Decimal | None]  # its amounts and what adjustments added
+    pricing: Row  # as the next correction of it says: where its money stands, and the versions it was rated with last
     voided: bool = False
 
 
@@ -143,7 +147,14 @@ class Truth:
         }
         self.rows[place] = row
         self._accepted.setdefault(identity, []).append(
-            _Accepted(place, event, payload, row, {name: row[name] for name in AMOUNTS})
+            _Accepted(
+                place,
+                event,
+                payload,
+                row,
+                {name: row[name] for name in AMOUNTS},
+                {name: row[name] for name in PRICING},
+            )
         )
         return "accepted"
 
@@ -187,7 +198,12 @@ class Truth:
         target = usages[-1]
         if target.voided:
             return Reason.TARGET_ALREADY_VOIDED
-        row = dict(target.row) | {"target_high": identity[0], "target_low": identity[1], "note": event.reason}
+        given = event.pricing if isinstance(event, AdjustmentEvent) else None
+        has_money = target.sums["customer_charge"] is not None
+        if given is not None and has_money and given.currency != target.pricing["currency"]:
+            return Reason.CURRENCY_MISMATCH
+        about = {"target_high": identity[0], "target_low": identity[1], "note": event.reason}
+        row = dict(target.row) | about | target.pricing
         if isinstance(event, VoidEvent):
             target.voided = True
             usage = {meter: -quantity for meter, quantity in target.row["usage"].items()}
@@ -197,7 +213,14 @@ class Truth:
         amounts["base_cost"] = EXACT.add(amounts["provider_reward"], amounts["platform_fee"])
         for name, amount in amounts.items():
             target.sums[name] = EXACT.add(target.sums[name] or Decimal(0), amount)
-        return row | {"kind": "adjustment", "usage": {}, "pricing": "rated", "unpriced_reason": ""} | amounts
+        said: Row = {"pricing": "rated", "unpriced_reason": ""}
+        if given is not None:
+            waited = target.pricing["pricing"] == "unpriced"
+            target.pricing |= said | {"price_version": given.price_version, "rule_version": given.rule_version}
+            if not has_money:
+                target.pricing |= {"rule_id": given.rule_id, "currency": given.currency}
+            said = target.pricing | {"pricing": "rated_later" if waited else "rerated"}
+        return row | {"kind": "adjustment", "usage": {}} | said | amounts
 
     def _add_up(self) -> None:
         sums: dict[tuple[Any, ...], Row] = {}
@@ -215,7 +238,8 @@ class Truth:
                 "last_offset": row["source_offset"],
                 "ledger_rows": before["ledger_rows"] + 1,
                 "net_events": before["net_events"] + net,
-                "unpriced_events": before["unpriced_events"] + (net if row["pricing"] == "unpriced" else 0),
+                "unpriced_events": before["unpriced_events"]
+                + {"unpriced": net, "rated_later": -1}.get(row["pricing"], 0),
                 "usage": dict(before["usage"]),
             }
             for name in tables.AMOUNTS:
@@ -236,7 +260,7 @@ class Truth:
         return (
             Counter(str(verdict) for verdict in self.verdicts.values())
             + Counter(str(row["kind"]) for row in self.rows.values())
-            + Counter("unpriced" for row in self.rows.values() if row["pricing"] == "unpriced")
+            + Counter(str(row["pricing"]) for row in self.rows.values() if row["pricing"] != "rated")
         )
 
     # Comparing

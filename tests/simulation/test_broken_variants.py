@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from agents import admission, meter
+from agents import admission, meter, targets
 from agents.commit import Commit, DeadLetterPublisher, Flush, Timed, flush
 from agents.deadline import Deadline
 from billing.rating import Rater
@@ -113,6 +113,17 @@ def _dead_letters_not_awaited(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(meter, "flush", careless)
 
 
+def _re_ratings_forgotten(patch: pytest.MonkeyPatch) -> None:
+    take = targets.BilledEvent.take
+
+    def forgetful(self: targets.BilledEvent, step: targets.Step) -> None:
+        pricing = dict(self.pricing)
+        take(self, step)
+        self.pricing = pricing
+
+    patch.setattr(targets.BilledEvent, "take", forgetful)
+
+
 def _last_write_wins(patch: pytest.MonkeyPatch) -> None:
     make = MemorySink.__init__
 
@@ -132,6 +143,7 @@ VARIANTS: dict[str, tuple[Break, int, str]] = {
     "totals that outlive ownership": (_totals_outlive_ownership, 1, "total of"),
     "checkpoint before totals": (_checkpoint_before_totals, 1, "below the checkpoint"),
     "dead letters not awaited": (_dead_letters_not_awaited, 1, "dead letter is missing"),
+    "a re-rating that its target forgets": (_re_ratings_forgotten, 1, "version is|pricing is|rule_id is|total of"),
     "a zombie's older total wins": (_last_write_wins, 60, "the total of"),
 }
 

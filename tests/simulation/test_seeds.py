@@ -33,6 +33,7 @@ IN_EVERY_CHUNK = (
 )
 IN_SOME_LOG = (
     *(Reason.TOO_LATE, Reason.FUTURE_TIME, Reason.TARGET_NOT_USAGE, Reason.TARGET_OF_OTHER_TENANT),
+    *("rerated", "rated_later", Reason.CURRENCY_MISMATCH),
     *(Reason.NULL_VALUE, Reason.INVALID_UTF8, Reason.NOT_JSON, Reason.NOT_CLOUDEVENTS),
     *(Reason.UNKNOWN_VERSION, Reason.UNKNOWN_METER, Reason.EMPTY_FIELD),
 )

@@ -17,7 +17,7 @@ from topics.block import DIMENSION_COLUMNS, USAGE_PREFIX
 from topics.catalogue import raw_topic_name
 from topics.encodings import binary, columnar, structured
 from topics.encodings.message import Message
-from topics.events import AdjustmentEvent, Amounts, AnyEvent, UsageEvent, VoidEvent
+from topics.events import AdjustmentEvent, Amounts, AnyEvent, Pricing, UsageEvent, VoidEvent
 from topics.partitioner import partition_for
 from topics.reasons import Reason
 
@@ -245,7 +245,19 @@ class _Producers:
         amounts = Amounts(
             customer_charge=reward + fee + earnings, provider_reward=reward, platform_fee=fee, builder_earnings=earnings
         )
-        return AdjustmentEvent(**self._targeted(), amounts=amounts)
+        return AdjustmentEvent(**self._targeted(), amounts=amounts, pricing=self._pricing())
+
+    def _pricing(self) -> Pricing | None:
+        """What a re-rating says. Drawn aside, so that the seeds from before there was any still draw the same log."""
+        aside = Random(self._number)
+        if aside.random() < 0.4:
+            return None
+        return Pricing(
+            price_version=aside.choice(("p2", "p3", "correction")),
+            rule_version=aside.choice(("r1", "r3")),
+            rule_id=aside.choice(("up", "each", "free")),
+            currency=aside.choice(("USD", "USD", "USD", "USD", "EUR")),
+        )
 
     # Records that are not one good event
 

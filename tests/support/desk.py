@@ -20,7 +20,7 @@ from tests.support.raw import Record
 from topics.block import RawRecord, Rejection
 from topics.decode import Decoder
 from topics.encodings import columnar, structured
-from topics.events import AdjustmentEvent, Amounts, AnyEvent, UsageEvent, VoidEvent
+from topics.events import AdjustmentEvent, Amounts, AnyEvent, Pricing, UsageEvent, VoidEvent
 from topics.meters import load_catalogue
 
 NOW = START + timedelta(hours=1)  # when records reach the log, unless a test says otherwise: books p1 and r1 are valid
@@ -158,6 +158,13 @@ def adjustment(
         builder_earnings=parts[2],
     )
     return AdjustmentEvent(**(_correction(target, event_id) | {"amounts": amounts} | changes))
+
+
+def rerating(target: str, event_id: str = "r1", *, charge: str = "1", **changes: Any) -> AdjustmentEvent:
+    """An adjustment that says what it was rated with; the whole of `charge` goes to the provider."""
+    pricing = {"price_version": "p3", "rule_version": "r3", "rule_id": "later", "currency": "USD"}
+    pricing |= {name: changes.pop(name) for name in list(changes) if name in pricing}
+    return adjustment(target, event_id, reward=charge, pricing=Pricing(**pricing), **changes)
 
 
 def _correction(target: str, event_id: str) -> dict[str, Any]:

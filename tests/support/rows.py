@@ -109,7 +109,7 @@ def totals_of(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
         total["last_offset"] = max(total["last_offset"], row["source_offset"])
         total["ledger_rows"] += 1
         total["net_events"] += net
-        total["unpriced_events"] += net if row["pricing"] == "unpriced" else 0
+        total["unpriced_events"] += {"unpriced": net, "rated_later": -1}.get(row["pricing"], 0)
         for meter, quantity in row["usage"].items():
             total["usage"][meter] = total["usage"].get(meter, Decimal(0)) + quantity
         for name in tables.AMOUNTS:
