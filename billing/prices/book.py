@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from billing.currencies import Currency
 from billing.documents import Moment, Versions
 from billing.loading import load_versions
-from billing.money import EXACT, SCALE, STEP, MoneyError, parse_decimal
+from billing.money import EXACT, SCALE, parse_decimal
 from billing.prices.entry import Name, PriceEntry
 from billing.prices.price import PRICE_MAX
 from billing.prices.sheet import PriceSheet
@@ -127,18 +127,15 @@ class PriceBook(BaseModel):
             self._multipliers[key] = region.multiplier
 
     def _refuse_inexact(self) -> None:
-        """A multiplied price is a price: 12 places, or somebody has to say how it is rounded."""
+        """A multiplied price is a price: one that is not exact at 12 places needs an entry for the region instead."""
         for (provider, region, model), multiplier in self._multipliers.items():
             for entry in self.prices:
                 if entry.provider != provider or entry.region or model not in ("", entry.model):
                     continue
                 for meter, price in (item for meters in entry.all_meters() for item in meters.items()):
                     product = EXACT.multiply(price.unit_price, multiplier)
-                    if EXACT.remainder(product, STEP) or product > PRICE_MAX:
-                        raise MoneyError(
-                            f"{entry.words}, {meter}: {price.unit_price:f} x {multiplier} for {region} is not exact at "
-                            f"{SCALE} places: write an entry for that region"
-                        )
+                    what = f"{entry.words}, {meter} in {region}, {price.unit_price:f} x {multiplier}"
+                    parse_decimal(f"{product:f}", what=what, places=SCALE, least=Decimal(0), most=PRICE_MAX)
 
     def canonical_model(self, provider: str, model: str) -> str:
         """The model that a served name stands for: itself, unless it is an alias."""
