@@ -85,19 +85,38 @@ class Client:
         """Run a statement that answers nothing. Blocking."""
         self._guarded(doing, lambda: self._driver.command(sql, settings={"wait_end_of_query": "1"}))
 
-    def query_bytes(self, sql: str, *, fmt: str, doing: str, settings: Mapping[str, str] | None = None) -> bytes:
-        """The answer in one of ClickHouse's formats. Blocking."""
+    def query_bytes(
+        self,
+        sql: str,
+        *,
+        fmt: str,
+        doing: str,
+        settings: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The answer in one of ClickHouse's formats; `parameters` stand as {name:String} in `sql`. Blocking."""
         chosen = self._reads | dict(settings or {})
-        answer: bytes = self._guarded(doing, lambda: self._driver.raw_query(sql, fmt=fmt, settings=chosen))
+        bound = dict(parameters or {})
+        answer: bytes = self._guarded(
+            doing, lambda: self._driver.raw_query(sql, parameters=bound, fmt=fmt, settings=chosen)
+        )
         return answer
 
-    def query_arrow(self, sql: str, *, doing: str, settings: Mapping[str, str] | None = None) -> pa.Table:
+    def query_arrow(
+        self,
+        sql: str,
+        *,
+        doing: str,
+        settings: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> pa.Table:
         """The answer as an Arrow table, strings as strings. Blocking."""
         answer = self.query_bytes(
             sql,
             fmt="ArrowStream",
             doing=doing,
             settings={"output_format_arrow_string_as_string": "1"} | dict(settings or {}),
+            parameters=parameters,
         )
         return pa.ipc.open_stream(answer).read_all()
 
