@@ -25,9 +25,9 @@ class WorkerConfiguration:
     bootstrap_servers: str
     store: ClickHouseConfiguration
     epoch: EpochParameters
-    prices: Path  # a file or a folder of dated versions
-    rules: Path
     dead_letter_topic: str
+    prices: Path | None = None  # a file or a folder of dated versions, published where the store lacks them
+    rules: Path | None = None
     meters: Path | None = None
     consumer_group: str = "tollstream-meter"
     worker: str = field(default_factory=worker_name)

@@ -33,6 +33,7 @@ GaugeName = Literal[
     "tollstream_reconciliation_residual",
     "tollstream_reconciliation_age_seconds",
     "tollstream_books_age_seconds",
+    "tollstream_books_unusable",
     "tollstream_book_info",
 ]
 HistogramName = Literal[
@@ -141,15 +142,22 @@ METRICS: tuple[Metric, ...] = (
         "tollstream_books_age_seconds",
         "gauge",
         (),
-        "Time since price book and rules were last checked against their files and the store. Healthy: under 60. "
-        "Otherwise: R3.",
+        "Time since the published price books and rules were last read from the store. Healthy: under 20; at 50 the "
+        "worker stops. Otherwise: R3.",
+    ),
+    Metric(
+        "tollstream_books_unusable",
+        "gauge",
+        (),
+        "Published versions that this worker cannot rate with, and that begin later: shortly before one does, the "
+        "worker stops. Healthy: 0. Otherwise: R3.",
     ),
     Metric(
         "tollstream_book_info",
         "gauge",
         ("kind", "version"),
-        "1 for every version of prices and rules this worker rates with. Healthy: the same on all workers. "
-        "Otherwise: R3.",
+        "1 for every published version of prices and rules this worker has. Healthy: the same on all workers, 15 s "
+        "after a publication. Otherwise: R3.",
     ),
     Metric(
         "tollstream_freshness_seconds",

@@ -64,6 +64,7 @@ class Monitor:
         metrics.follow("tollstream_reconciliation_age_seconds", lambda: time.monotonic() - self._reconciled)
         metrics.follow("tollstream_stalled_seconds", lambda: self._stalled)
         self._name_books()
+        self._tell_unusable()
 
     def report(self, report: BlockReport) -> None:
         """What became of a block; called between two blocks."""
@@ -143,6 +144,12 @@ class Monitor:
                 self._meter.rater = books.rater
                 self._name_books()
                 LOG.info("rating with %s", books.versions)
+            self._tell_unusable()
+
+    def _tell_unusable(self) -> None:
+        self._metrics.set("tollstream_books_unusable", len(self._keeper.unusable))
+        for (kind, version), why in self._keeper.unusable.items():
+            LOG.error("version %s of the %s cannot be used, and this worker will stop for it: %s", version, kind, why)
 
     def _name_books(self) -> None:
         self._metrics.clear("tollstream_book_info")

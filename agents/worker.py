@@ -20,13 +20,12 @@ import traceback
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import faust
 
 from agents.app import Membership, build_app, connect
-from agents.books import Bookkeeper, load_books
+from agents.books import BookFiles, Bookkeeper
 from agents.configuration import WorkerConfiguration
 from agents.dead_letters import KafkaDeadLetters
 from agents.meter import Meter
@@ -99,10 +98,12 @@ async def serve(
     """Meter into `sink` until `stop` is set or something fails; the exit code. `ending` is told when that begins."""
     metrics, epoch = Metrics(), configuration.epoch
     catalogue = await asyncio.to_thread(load_catalogue, configuration.meters)
-    load = partial(load_books, configuration.prices, configuration.rules, catalogue)
-    keeper = Bookkeeper(sink, load, future_skew_seconds=epoch.future_skew_seconds)
-    await asyncio.to_thread(load)  # a broken file is told before anything is recorded
-    await pin_epoch(sink, epoch)
+    files = BookFiles(configuration.prices, configuration.rules)
+    await asyncio.to_thread(files)  # a broken file is told before anything is recorded
+    keeper = Bookkeeper(
+        sink, files, catalogue, future_skew_seconds=epoch.future_skew_seconds, worker=configuration.worker
+    )
+    await pin_epoch(sink, epoch)  # before the first look: how far ahead its events may be is part of the lead
     books = await keeper.look()
     await check_kafka(configuration.bootstrap_servers, epoch, configuration.dead_letter_topic, sink)
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ The order within a flush is the caller's (see agents/commit.py): ledger, dead le
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,7 +16,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from billing.publication import BookDigest, Leads, standing
 from sinks.reconciliation import Accounts, Residual
+
+__all__ = ["BackfillGrant", "BookDigest", "BookRecords", "EpochParameters", "Sink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,21 @@ class EpochParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class BookDigest:
-    """A price book or rule book as it was when first used; another content under the same version is refused."""
+class BookRecords:
+    """Every record of the books, their texts left out, whether it stands or not: `billing.publication.standing`."""
 
-    kind: str  # "prices" | "rules"
-    version: str
-    effective_from: datetime
-    digest: str  # sha256 of `content`, hexadecimal
-    content: str  # the whole file
+    records: list[BookDigest]
+    leads: Leads  # of the topic epochs pinned so far
+    now: datetime  # by the store's clock, before it was read
+
+    def standing(self) -> list[BookDigest]:
+        """What stands of it, in the order of publication."""
+        return standing(self.records, self.leads)
+
+    @property
+    def newest_place(self) -> int:
+        """The last place that has a record, standing or not; 0 without any."""
+        return max((book.sequence for book in self.records), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +108,19 @@ class Sink(Protocol):
     async def pin_epoch(self, parameters: EpochParameters) -> EpochParameters:
         """Record the epoch's parameters if it has none yet; answer what is recorded."""
 
-    async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
-        """Record the versions not yet known; answer every recorded version of the kinds given."""
+    async def record_books(self, books: Sequence[BookDigest]) -> None:
+        """Record versions of one kind, at places one after the other, under one publication_id: all of them, or none
+        where somebody has recorded anything at the first of these places. Callers use `sinks.publishing`, which judges
+        them first, and reads back whether they stand."""
+
+    async def read_book_records(self) -> BookRecords:
+        """Everything that was ever recorded, in any order, without the texts."""
+
+    async def read_book_contents(self, digests: Collection[str]) -> dict[str, str]:
+        """digest -> text, of those that are recorded."""
 
     async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
-        """Every recorded version of these kinds, sorted by kind and version."""
+        """Every version of these kinds that stands, with its text, sorted by kind and version."""
 
     async def read_backfill_grants(self) -> list[BackfillGrant]:
         """Every grant ever made."""

@@ -105,6 +105,34 @@ class GrantRefusedError(SinkTerminalError):
         super().__init__(f"Backfill grant {grant_id!r} is refused: {detail}. Nothing was recorded.")
 
 
+class PublicationRefusedError(SinkTerminalError):
+    """A book that cannot be published: nothing was recorded, or what was recorded does not stand."""
+
+    def __init__(self, *, kind: str, detail: str) -> None:
+        self.kind, self.detail = kind, detail
+        self.published: tuple[str, ...] = ()  # versions of the same call that do stand
+        super().__init__(detail)
+
+    def __str__(self) -> str:
+        done = f"Published before that: {', '.join(self.published)}." if self.published else "Nothing was published."
+        return f"{self.detail} {done}"
+
+
+class PublicationOvertakenError(PublicationRefusedError):
+    """Somebody else published in the same moment: what was compared with is not the newest any more."""
+
+
+class PublicationUnknownError(SinkTransientError):
+    """The store did not say whether it recorded the book; publishing again finds out, and does it once."""
+
+    def __init__(self, *, kind: str, cause: str) -> None:
+        self.kind, self.cause = kind, cause
+        super().__init__(
+            f"It is not known whether the {kind} were published: {cause} Publish them again: what is there already "
+            "stays as it is."
+        )
+
+
 class StoreConfigurationError(SinkTerminalError):
     """A setting of the store that cannot be right, found before anything is sent."""
 

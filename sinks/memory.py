@@ -7,17 +7,18 @@ when somebody reads. Single-threaded, no locks: every method runs to its end wit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, localcontext
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from billing.publication import BookDigest, Leads
 from sinks import tables
-from sinks.contract import BackfillGrant, BookDigest, EpochParameters
+from sinks.contract import BackfillGrant, BookRecords, EpochParameters
 from sinks.frames import empty_frame, to_frame
 from sinks.reconciliation import METER_PREFIX, ZERO, Accounts, PartitionAccount, Residual, SumLine
 from sinks.rows import check_rows
@@ -60,13 +61,16 @@ class _Rows:
 class MemorySink:
     """See `sinks.contract.Sink`. `ledger`, `totals`, `dead_letters` and `checkpoints` show what is stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`now` is the store's clock: it stamps what is published, and nothing else."""
         self._ledger = _Rows("usage_ledger", tables.LEDGER, ("builder", "tenant", "window_start", *PLACE), None)
         self._totals = _Rows("usage_totals", tables.TOTALS, TOTAL, "last_offset")
         self._dead_letters = _Rows("dead_letters", tables.DEAD_LETTERS, PLACE, None)
         self._checkpoints = _Rows("checkpoints", tables.CHECKPOINTS, ("topic_epoch", "source_partition"), "next_offset")
-        self._epochs: dict[int, EpochParameters] = {}
-        self._books: dict[tuple[str, str], BookDigest] = {}
+        self._now = now
+        self._epochs: dict[int, tuple[EpochParameters, datetime]] = {}
+        self._books: list[BookDigest] = []
+        self._places: set[int] = set()
         self._grants: dict[str, BackfillGrant] = {}
 
     @property
@@ -128,16 +132,28 @@ class MemorySink:
         return self.totals.filter(pl.col("topic_epoch") == topic_epoch, wanted)
 
     async def pin_epoch(self, parameters: EpochParameters) -> EpochParameters:
-        return self._epochs.setdefault(parameters.topic_epoch, parameters)
+        return self._epochs.setdefault(parameters.topic_epoch, (parameters, self._now()))[0]
 
-    async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
-        for book in books:
-            self._books.setdefault((book.kind, book.version), book)
-        kinds = {book.kind for book in books}
-        return [book for _, book in sorted(self._books.items()) if book.kind in kinds]
+    async def record_books(self, books: Sequence[BookDigest]) -> None:
+        place = books[0].sequence
+        if place not in self._places:
+            self._places.add(place)
+            now = self._now()
+            self._books += [replace(book, recorded_at=now) for book in books]
+
+    async def read_book_records(self) -> BookRecords:
+        records = [replace(book, content="") for book in self._books]
+        epochs = [(pinned_at, epoch.future_skew_seconds) for epoch, pinned_at in self._epochs.values()]
+        return BookRecords(records, Leads(epochs), self._now())
+
+    async def read_book_contents(self, digests: Collection[str]) -> dict[str, str]:
+        return {book.digest: book.content for book in reversed(self._books) if book.digest in digests}
 
     async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
-        return [book for _, book in sorted(self._books.items()) if book.kind in kinds]
+        records = await self.read_book_records()
+        stand = [book for book in records.standing() if book.kind in kinds]
+        contents = await self.read_book_contents({book.digest for book in stand})
+        return sorted((replace(book, content=contents[book.digest]) for book in stand), key=lambda book: book.name)
 
     async def write_backfill_grant(self, grant: BackfillGrant) -> None:
         self._grants.setdefault(grant.grant_id, grant)
@@ -210,7 +226,7 @@ class MemorySink:
             if row["source_offset"] >= max(covered.get(key, -1) + 1, next_offsets.get(row["source_partition"], 0)):
                 continue
             net = Decimal({"usage": 1, "void": -1}.get(row["kind"], 0))
-            unpriced = net if row["pricing"] == "unpriced" else ZERO
+            unpriced = {"unpriced": net, "rated_later": Decimal(-1)}.get(row["pricing"], ZERO)
             add(key, 0, {"ledger_rows": Decimal(1), "net_events": net, "unpriced_events": unpriced} | _figures(row))
             charge, *parts = (row[name] or ZERO for name in tables.AMOUNTS)
             imbalance += abs(charge - sum(parts, ZERO))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.configuration import ClickHouseConfiguration
-from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals
+from sinks.clickhouse.readers import books as published
+from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals, usage_rows
 from sinks.clickhouse.readers import identities as ledger
 from sinks.clickhouse.writer import write_rows
-from sinks.contract import BackfillGrant, BookDigest, EpochParameters
+from sinks.contract import BackfillGrant, BookDigest, BookRecords, EpochParameters
 from sinks.reconciliation import Accounts, Residual
+from sinks.usage import PORTION_ROWS, UsagePortion, UsageRange, UsageRows
 
 
 class ClickHouseSink:
@@ -62,11 +64,17 @@ class ClickHouseSink:
     async def pin_epoch(self, parameters: EpochParameters) -> EpochParameters:
         return await self._client.run(pins.pin_epoch, self._client, parameters)
 
-    async def pin_books(self, books: Collection[BookDigest]) -> list[BookDigest]:
-        return await self._client.run(pins.pin_books, self._client, books)
+    async def record_books(self, books: Sequence[BookDigest]) -> None:
+        await self._client.run(published.record_books, self._client, books)
+
+    async def read_book_records(self) -> BookRecords:
+        return await self._client.run(published.read_book_records, self._client)
+
+    async def read_book_contents(self, digests: Collection[str]) -> dict[str, str]:
+        return await self._client.run(published.read_book_contents, self._client, digests)
 
     async def read_books(self, kinds: Collection[str]) -> list[BookDigest]:
-        return await self._client.run(pins.read_books, self._client, kinds)
+        return await self._client.run(published.read_books, self._client, kinds)
 
     async def read_backfill_grants(self) -> list[BackfillGrant]:
         return await self._client.run(pins.read_backfill_grants, self._client)
@@ -83,6 +91,12 @@ class ClickHouseSink:
 
     async def read_accounts(self) -> Accounts:
         return await self._client.run(reconciliation.read_accounts, self._client)
+
+    async def plan_usage(self, usage: UsageRange, portion_rows: int = PORTION_ROWS) -> list[UsagePortion]:
+        return await self._client.run(usage_rows.plan_usage, self._client, usage, portion_rows)
+
+    async def read_usage(self, portion: UsagePortion, tags: Collection[str], columns: Collection[str]) -> UsageRows:
+        return await self._client.run(usage_rows.read_usage, self._client, portion, tags, columns)
 
     async def close(self) -> None:
         self._client.close()

@@ -35,6 +35,7 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     books: Any = field(default_factory=lambda: SimpleNamespace(versions=[("prices", "1")], rater="first"))
     broken_books: bool = False
+    unusable: dict[tuple[str, str], str] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
     last_progress: float = 0.0
 
@@ -62,7 +63,9 @@ class World:
             **({"stall_seconds": 60.0, "reconcile_seconds": 0.01, "epoch": SimpleNamespace(topic_epoch=1)} | settings)
         )
         self.meter.progress = {each: SimpleNamespace(next_offset=offset) for each, offset in self.stored.items()}
-        keeper: Any = SimpleNamespace(look=look, books=self.books, age_seconds=3.0, grants=["grant"])
+        keeper: Any = SimpleNamespace(
+            look=look, books=self.books, age_seconds=3.0, grants=["grant"], unusable=self.unusable
+        )
         membership: Any = SimpleNamespace(topic="t", consumer=SimpleNamespace(reach=reach))
         sink: Any = SimpleNamespace(reconcile=reconcile)
         return Monitor(configuration, self.metrics, sink, keeper, self.meter, membership)  # type: ignore[arg-type]
@@ -170,6 +173,12 @@ async def test_books_that_cannot_be_read_leave_the_old_ones_and_the_worker_runni
     world = World(broken_books=True)
     await running(world, lambda: len(world.asked) >= 5)
     assert world.meter.rater == "first"
+
+
+async def test_versions_that_this_worker_cannot_use_are_counted_before_they_stop_it() -> None:
+    world = World(unusable={("prices", "2"): "no such meter"})
+    world.start()
+    assert world.value("tollstream_books_unusable") == 1
 
 
 def report(**changes: Any) -> BlockReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -251,18 +253,66 @@ async def test_the_first_parameters_of_an_epoch_stand(sink: Sink) -> None:
     assert await sink.pin_epoch(other) == first
 
 
-async def test_the_first_content_of_a_version_stands_and_every_version_is_told(sink: Sink) -> None:
-    old = BookDigest("prices", "2026-01", WINDOW, "aa", 'version = "2026-01"\n# «ö»\n')
-    new = BookDigest("prices", "2026-02", LATER, "bb", "…")
-    rules = BookDigest("rules", "2026-01", WINDOW, "cc", "…")
-    forged = BookDigest("prices", "2026-01", LATER, "dd", "cheaper")
-    assert await sink.pin_books([old]) == [old]
-    assert await sink.pin_books([rules]) == [rules]
-    assert await sink.pin_books([forged, new]) == [old, new]
-    assert await sink.pin_books([old, rules]) == [old, new, rules]
-    assert await sink.pin_books([]) == []
-    assert await sink.read_books(("prices",)) == [old, new]
-    assert await sink.read_books(("rules", "prices")) == [old, new, rules]
+def record(kind: str, version: str, place: int, start: datetime = WINDOW, **fields: Any) -> BookDigest:
+    content = fields.pop("content", f'version = "{version}" # {kind} «ö»\n')
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    stamp = {"publication_id": f"{kind}-{version}", "published_by": "ada", "reason": "new prices"}
+    return BookDigest(kind, version, start, digest, content, sequence=place, **(stamp | fields))
+
+
+async def recorded(sink: Sink) -> dict[tuple[int, str, str], BookDigest]:
+    records = await sink.read_book_records()
+    return {(book.sequence, *book.name): book for book in records.records}
+
+
+async def test_what_was_recorded_is_told_with_who_why_and_when(sink: Sink) -> None:
+    before = (await sink.read_book_records()).now
+    old = record("prices", "2026-01", 1)
+    rules = record("rules", "2026-01", 2, retroactive=True)
+    await sink.record_books([old])
+    await sink.record_books([rules])
+    after = (await sink.read_book_records()).now
+    found = await recorded(sink)
+    told = found[1, "prices", "2026-01"]
+    assert told == replace(old, content="", recorded_at=told.recorded_at)
+    assert before <= told.recorded_at <= after
+    assert found[2, "rules", "2026-01"].retroactive
+    contents = await sink.read_book_contents({old.digest, rules.digest, "0" * 64})
+    assert contents == {old.digest: old.content, rules.digest: rules.content}
+    assert await sink.read_book_contents(set()) == {}
+
+
+async def test_a_place_is_given_once_whatever_is_recorded_there_and_a_publication_is_taken_whole(sink: Sink) -> None:
+    founding = [record("prices", str(number), number, LATER.replace(year=2020 + number)) for number in (1, 2, 3)]
+    founding = [replace(book, publication_id="founding") for book in founding]
+    await sink.record_books(founding)
+    await sink.record_books([record("prices", "other", 1)])
+    await sink.record_books([record("rules", "other", 1)])  # one order for both kinds
+    await sink.record_books(founding)  # the answer got lost
+    assert sorted(await recorded(sink)) == [(1, "prices", "1"), (2, "prices", "2"), (3, "prices", "3")]
+    assert [book.version for book in await sink.read_books(("prices",))] == ["1", "2", "3"]
+
+
+async def test_books_are_what_stands_with_texts_sorted_by_kind_and_version(sink: Sink) -> None:
+    far = datetime.now(UTC) + timedelta(days=1)
+    await sink.record_books([record("rules", "b", 1)])
+    await sink.record_books([record("prices", "2", 2)])
+    await sink.record_books([record("prices", "late", 3, datetime.now(UTC))])  # within the lead: stands for nobody
+    await sink.record_books([record("prices", "1", 4, far)])
+    books = await sink.read_books(("rules", "prices"))
+    assert [book.name for book in books] == [("prices", "1"), ("prices", "2"), ("rules", "b")]
+    assert books[0].content == record("prices", "1", 4).content
+    assert [book.version for book in await sink.read_books(("prices",))] == ["1", "2"]
+
+
+async def test_the_lead_grows_with_the_epochs_that_are_pinned(sink: Sink) -> None:
+    first = (await sink.read_book_records()).now
+    await sink.pin_epoch(EpochParameters(1, "usage.raw", 8, 3600, 3_024_000, 300))
+    await sink.pin_epoch(EpochParameters(2, "usage.raw.2", 8, 3600, 3_024_000, 0))
+    await sink.pin_epoch(EpochParameters(1, "usage.raw", 8, 3600, 3_024_000, 9_000))  # the first stands
+    records = await sink.read_book_records()
+    assert records.leads.at(records.now) == timedelta(seconds=360)
+    assert records.leads.at(first) == timedelta(seconds=60)
 
 
 async def test_the_first_grant_of_an_id_stands(sink: Sink) -> None:

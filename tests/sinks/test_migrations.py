@@ -26,7 +26,7 @@ from sinks.clickhouse.migrate import (
     split_statements,
     undo_all,
 )
-from sinks.clickhouse.readers import pins
+from sinks.clickhouse.readers import books, pins
 
 # Released files never change: a new migration adds its line here, no line is ever edited or removed.
 RELEASED: Mapping[str, str] = {
@@ -41,6 +41,7 @@ RELEASED: Mapping[str, str] = {
     "0009-billing-views.sql": "0a2c9f13b8105e1d",
     "0010-quarantine-views.sql": "fdc5f57271a2cb85",
     "0011-reconciliation-views.sql": "e88bd2da4adf4f0b",
+    "0012-publications.sql": "8cf8ee4b2ea3ffb2",
 }
 
 
@@ -139,7 +140,7 @@ def test_every_table_column_and_view_says_what_it_is(client: Client) -> None:
         ("dead_letters", tables.DEAD_LETTERS, ()),
         ("checkpoints", tables.CHECKPOINTS, ()),
         ("topic_epochs", pins.EPOCHS, ("pinned_at",)),
-        ("books", pins.BOOKS, ("recorded_at",)),
+        ("books", books.BOOKS, ("recorded_at",)),
         ("backfill_grants", pins.GRANTS, ("recorded_at",)),
     ],
 )
@@ -167,6 +168,8 @@ def clickhouse_types(arrow: pa.DataType) -> tuple[str, ...]:
         return (f"Decimal({arrow.precision}, {arrow.scale})",)
     if pt.is_map(arrow):
         return ("Map(LowCardinality(String), Decimal(38, 6))",)
+    if pt.is_boolean(arrow):
+        return ("Bool",)
     if pt.is_integer(arrow):
         return (str(arrow).replace("uint", "UInt").replace("int", "Int"),)
     return ("String", "LowCardinality(String)")

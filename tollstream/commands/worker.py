@@ -10,7 +10,6 @@ import click
 
 from agents.configuration import WorkerConfiguration
 from sinks.contract import EpochParameters
-from tollstream.errors import SettingsError
 from tollstream.settings import Settings, load_settings
 from tollstream.store import clickhouse_configuration
 from topics.catalogue import DEAD_LETTER_TOPIC, raw_topic_name
@@ -18,17 +17,15 @@ from topics.catalogue import DEAD_LETTER_TOPIC, raw_topic_name
 EXAMPLES = """
 \b
 Examples:
-  tollstream worker --prices books/prices --rules books/rules
-  tollstream worker --metrics-port 0 --json
+  tollstream worker
+  tollstream worker --prices books/prices --rules books/rules --metrics-port 0 --json
 """
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.command("worker", epilog=EXAMPLES)
-@click.option("--prices", type=click.Path(path_type=Path), help="Price book: a file, or a folder of dated versions.")
-@click.option(
-    "--rules", type=click.Path(path_type=Path), help="Surcharge rules: a file, or a folder of dated versions."
-)
+@click.option("--prices", type=click.Path(path_type=Path), help="Price books to publish if the store lacks them.")
+@click.option("--rules", type=click.Path(path_type=Path), help="Rule books to publish if the store lacks them.")
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once this worker is in the group.")
 def command(prices: Path | None, rules: Path | None, metrics_port: int | None, as_json: bool) -> int:
@@ -36,6 +33,10 @@ def command(prices: Path | None, rules: Path | None, metrics_port: int | None, a
 
     One worker uses about one core; start more of them, up to one per partition, each with a metrics port of its own.
     They share the partitions, and take over each other's when one ends. The log goes to stderr.
+
+    It rates with the prices and rules that are published in the store, and follows what is published while it runs.
+    Files are not needed for that: a version in --prices or --rules that the store does not have is published first,
+    as with `tollstream prices publish` and `tollstream rules publish`.
 
     \b
     Exit code 0: stopped as asked, everything in hand stored and committed.
@@ -69,14 +70,7 @@ def command(prices: Path | None, rules: Path | None, metrics_port: int | None, a
 
 
 def configuration_from(settings: Settings) -> WorkerConfiguration:
-    """What these settings mean for a worker; `SettingsError` where one is missing."""
-    prices, rules = settings.prices, settings.rules
-    if prices is None or rules is None:
-        name = "prices" if prices is None else "rules"
-        raise SettingsError(
-            f"A worker needs {name}: give --{name}, or set TOLLSTREAM_{name.upper()} to a file or a folder of dated "
-            "versions."
-        )
+    """What these settings mean for a worker."""
     return WorkerConfiguration(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         store=clickhouse_configuration(settings),
@@ -88,8 +82,8 @@ def configuration_from(settings: Settings) -> WorkerConfiguration:
             dedup_horizon_seconds=settings.dedup_horizon_seconds,
             future_skew_seconds=settings.future_skew_seconds,
         ),
-        prices=prices,
-        rules=rules,
+        prices=settings.prices,
+        rules=settings.rules,
         meters=settings.meters,
         dead_letter_topic=DEAD_LETTER_TOPIC,
         consumer_group=settings.consumer_group,

@@ -1,4 +1,4 @@
-"""What was pinned for ever: epochs, books, grants. Of several rows under one name the first recorded stands.
+"""What was pinned for ever: epochs and grants. Of several rows under one name the first recorded stands.
 
 Not promised: two workers that pin *different* content under one name within the same moment may both believe to be
 first until they read again. Workers read again at every assignment.
@@ -6,12 +6,10 @@ first until they read again. Workers read again at every assignment.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import pyarrow as pa
 
 from sinks.clickhouse.client import Client
-from sinks.contract import BackfillGrant, BookDigest, EpochParameters
+from sinks.contract import BackfillGrant, EpochParameters
 
 _UTC = pa.timestamp("us", tz="UTC")
 EPOCHS = pa.schema(
@@ -22,15 +20,6 @@ EPOCHS = pa.schema(
         ("window_seconds", pa.uint32()),
         ("dedup_horizon_seconds", pa.uint32()),
         ("future_skew_seconds", pa.uint32()),
-    ]
-)
-BOOKS = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("version", pa.string()),
-        ("effective_from", _UTC),
-        ("digest", pa.string()),
-        ("content", pa.string()),
     ]
 )
 GRANTS = pa.schema(
@@ -65,28 +54,6 @@ def pin_epoch(client: Client, parameters: EpochParameters) -> EpochParameters:
     row = {name: getattr(parameters, name) for name in EPOCHS.names}
     client.insert_arrow("topic_epochs", pa.Table.from_pylist([row], schema=EPOCHS), doing="pinning the topic epoch")
     return read_epoch(client, parameters.topic_epoch) or parameters
-
-
-def read_books(client: Client, kinds: Collection[str]) -> list[BookDigest]:
-    """Every recorded version, sorted by kind and version."""
-    sql = f"""
-        SELECT {", ".join(BOOKS.names)} FROM {client.configuration.database}.books
-        ORDER BY kind, version, recorded_at LIMIT 1 BY kind, version
-    """
-    books = [BookDigest(**row) for row in client.query_rows(sql, doing="reading the recorded books")]
-    return [book for book in books if book.kind in kinds]
-
-
-def pin_books(client: Client, books: Collection[BookDigest]) -> list[BookDigest]:
-    """Record versions not yet known; answer what stands of their kinds."""
-    kinds = {book.kind for book in books}
-    known = {(book.kind, book.version) for book in read_books(client, kinds)}
-    rows = [
-        {name: getattr(book, name) for name in BOOKS.names} for book in books if (book.kind, book.version) not in known
-    ]
-    if rows:
-        client.insert_arrow("books", pa.Table.from_pylist(rows, schema=BOOKS), doing="recording the books in use")
-    return read_books(client, kinds)
 
 
 def read_backfill_grants(client: Client) -> list[BackfillGrant]:
