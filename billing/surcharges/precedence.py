@@ -45,6 +45,11 @@ class Missed:
     rule: Rule
     differences: tuple[Difference, ...]  # in order of weight, at least one
 
+    @property
+    def distance(self) -> tuple[int, int]:
+        """The fewer fields differ, the nearer; then the more agree."""
+        return len(self.differences), len(self.differences) - len(self.rule.match)
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -52,7 +57,7 @@ class Resolution:
 
     winner: Rule | None
     lost: tuple[Lost, ...]  # the most specific first
-    nearest: tuple[Missed, ...]  # the fewest differences first
+    nearest: tuple[Missed, ...]  # the nearest first
 
 
 def order(rule: Rule) -> Order:
@@ -70,6 +75,15 @@ def names(rule: Rule) -> str:
     """What a rule names, in order of weight: `tenant globex, builder deskline`; `anything` for the default."""
     named = (f"{word(field)} {rule.match[field]}" for field in MATCH_FIELDS if field in rule.match)
     return ", ".join(named) or "anything"
+
+
+def terms(rule: Rule) -> str:
+    """How a rule charges: `markup 25 %, at least 0.004, at most 0.02`."""
+    percent = f" {rule.percent:f} %" if rule.percent is not None else ""
+    amount = f" {rule.amount:f} for each of {rule.meter}" if rule.amount is not None else ""
+    floor = f", at least {rule.floor:f}" if rule.floor is not None else ""
+    cap = f", at most {rule.cap:f}" if rule.cap is not None else ""
+    return f"{rule.kind}{percent}{amount}{floor}{cap}"
 
 
 def word(field: str) -> str:
@@ -95,7 +109,7 @@ def resolve(
     return Resolution(
         winner,
         tuple(sorted(lost, key=lambda each: order(each.rule))),
-        tuple(heapq.nsmallest(nearest, missed, key=lambda each: (len(each.differences), order(each.rule)))),
+        tuple(heapq.nsmallest(nearest, missed, key=lambda each: (each.distance, order(each.rule)))),
     )
 
 

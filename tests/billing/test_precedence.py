@@ -45,8 +45,8 @@ def test_the_weightiest_field_decides_however_many_others_are_named() -> None:
 def test_rules_that_nearly_matched_are_named_with_the_field_that_differs() -> None:
     explained = resolve(BOOK, TAGS)
     assert [(each.rule.id, [one.sentence for one in each.differences]) for each in explained.nearest] == [
-        ("initech", ["it wants tenant initech, not globex"]),
         ("light", ["it wants a model of class light (nw-small), not nw-large"]),
+        ("initech", ["it wants tenant initech, not globex"]),
         ("batch", ["it wants workspace press, and the usage has no workspace", "it wants mode batch, not standard"]),
     ]
 
