@@ -100,6 +100,10 @@ packaging: $(STAMP)  ## build the wheel and install it in an empty environment
 bench: $(STAMP)  ## events per second end to end, and what each stage costs
 	@$(RUN) bench.run $(ARGS)
 
+.PHONY: bench-rating
+bench-rating: $(STAMP)  ## what rating costs with large books, as a ratio to small ones
+	@$(RUN) bench.rating $(ARGS)
+
 .PHONY: migrate
 migrate: $(STAMP)  ## apply the numbered ClickHouse migrations
 	@$(RUN) tollstream schema migrate $(ARGS)

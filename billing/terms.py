@@ -18,12 +18,14 @@ import polars as pl
 
 from billing.documents import NONE
 from billing.prices import PROMPT_METERS, PriceBooks, PriceSheet, sheet_of
+from billing.prices.schedules import Schedules
 from billing.prices.sheet import PLAIN
 from billing.surcharges import Rule, RuleBooks, resolve_rule
 from topics.block import QUANTITY_MAX, QUANTITY_UNIT, USAGE_PREFIX
 
 MONEY = pl.Decimal(38, 12)
 TERMS_MAX = 200_000
+UNCONDITIONAL = UNKNOWN = -1
 PRICE_PREFIX = "p."  # a column "p.input_tokens" holds the price of one unit, null where there is none
 SCHEMA: dict[str, pl.DataType] = {
     "has_book": pl.Boolean(),
@@ -82,12 +84,10 @@ class TermTable:
     def _forget(self) -> None:
         self._terms: list[Terms] = []
         self._numbers: dict[tuple[object, ...], int] = {}
-        self._variants: dict[tuple[int, int], int] = {}  # (number, slot) -> number
-        self._sheets: dict[PriceSheet, int] = {}  # those with conditions
+        self._variants = np.empty((0, 0), dtype=np.int64)  # [number, slot] -> number
+        self._schedules = Schedules()
         self._frame = pl.DataFrame(schema=SCHEMA)
-        self._sheet_numbers = np.zeros(
-            0, dtype=np.int64
-        )  # of each set of terms; -1 where its prices have no conditions
+        self._sheet_numbers = np.zeros(0, dtype=np.int64)  # of each set of terms
 
     def make_room(self) -> None:
         """Forget everything once there is too much of it. Numbers given before are void then."""
@@ -133,43 +133,41 @@ class TermTable:
     def under_conditions(self, numbers: np.ndarray, events: pl.DataFrame) -> np.ndarray:
         """The number of each event's terms, from the number without conditions, its time and its prompt."""
         sheets = self._conditional_sheets()[numbers]
-        rows = np.flatnonzero(sheets >= 0)
+        rows = np.flatnonzero(sheets != UNCONDITIONAL)
         if not len(rows):
             return numbers
-        rows = rows[np.argsort(sheets[rows], kind="stable")]
-        times, prompts = events["event_time"].to_numpy()[rows], _prompts(events, rows)
-        borders = np.flatnonzero(np.diff(sheets[rows])) + 1
+        slots = self._schedules.slots(sheets[rows], events["event_time"].to_numpy()[rows], _prompts(events, rows))
         moved = numbers.copy()
-        for part in np.split(np.arange(len(rows)), borders):
-            sheet = self._terms[int(numbers[rows[part[0]]])].sheet
-            if sheet is None:  # a number of `_conditional_sheets` is given to terms with a sheet only
-                raise AssertionError("terms with conditions have a price sheet")
-            met = np.stack([numbers[rows[part]], sheet.slots(times[part], prompts[part])], axis=1)
-            distinct, inverse = np.unique(met, axis=0, return_inverse=True)
-            variants = np.array([self._variant(number, slot) for number, slot in distinct.tolist()], dtype=np.int64)
-            moved[rows[part]] = variants[inverse.reshape(-1)]
+        moved[rows] = self._variants_of(numbers[rows], slots)
         return moved
 
     def _conditional_sheets(self) -> np.ndarray:
-        """For each number which sheet with conditions its prices are of, -1 for none."""
+        """For each number which sheet of `_schedules` its prices are of."""
         known = len(self._sheet_numbers)
         if known < len(self._terms):
             fresh = [
-                self._sheets.setdefault(terms.sheet, len(self._sheets))
-                if terms.sheet and terms.sheet.conditional
-                else -1
+                self._schedules.number(terms.sheet) if terms.sheet and terms.sheet.conditional else UNCONDITIONAL
                 for terms in self._terms[known:]
             ]
             self._sheet_numbers = np.concatenate([self._sheet_numbers, np.array(fresh, dtype=np.int64)])
         return self._sheet_numbers
 
-    def _variant(self, number: int, slot: int) -> int:
-        if slot == PLAIN:
-            return number
-        if (number, slot) not in self._variants:
-            plain = self._terms[number]
-            self._variants[number, slot] = self._add(replace(plain, prices=self._prices_of(plain.sheet, slot)))
-        return self._variants[number, slot]
+    def _variants_of(self, numbers: np.ndarray, slots: np.ndarray) -> np.ndarray:
+        """The numbers of terms in other slots; a combination that is new gets the next number."""
+        height, width = max(len(self._terms), len(self._variants)), max(int(slots.max()) + 1, self._variants.shape[1])
+        if self._variants.shape != (height, width):
+            wider = np.full((height, width), UNKNOWN, dtype=np.int64)
+            wider[: len(self._variants), : self._variants.shape[1]] = self._variants
+            self._variants = wider
+        found: np.ndarray = self._variants[numbers, slots]
+        if (found == UNKNOWN).any():
+            fresh = np.flatnonzero(found == UNKNOWN)
+            for number, slot in np.unique(np.stack([numbers[fresh], slots[fresh]], axis=1), axis=0).tolist():
+                plain = self._terms[number]
+                prices = self._prices_of(plain.sheet, slot)
+                self._variants[number, slot] = number if slot == PLAIN else self._add(replace(plain, prices=prices))
+            found = self._variants[numbers, slots]
+        return found
 
     def frame(self, meters: Collection[str]) -> pl.DataFrame:
         """All terms, a row each in the order of their numbers: SCHEMA, and the prices of at least these meters."""

@@ -12,11 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-import numpy as np
-import polars as pl
-
 from billing.money import EXACT
-from billing.prices.conditions import MINUTES_A_DAY, MINUTES_A_WEEK, Hours, Tier, Tiers, hours_at, tier_reached
+from billing.prices.conditions import Hours, Tier, hours_at, tier_reached
 from billing.prices.entry import PriceEntry
 from billing.prices.price import unit_prices
 
@@ -62,46 +59,9 @@ class PriceSheet:
             return merged
         return {meter: EXACT.multiply(price, self.multiplier) for meter, price in merged.items()}
 
-    def slots(self, event_times: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-        """Which slot each event meets, from its time (µs since 1970) and its prompt (millionths of a token)."""
-        tiers = len(self.entry.tiers) + 1
-        tier = _reached(self.entry.tiers, prompts)
-        which = self._hours(event_times)
-        slots = np.zeros(len(event_times), dtype=np.int64)
-        first = 0
-        for number, hours in enumerate((None, *self.entry.hours)):
-            inner = hours.tiers if hours else ()
-            mine = which == number
-            slots[mine] = first + tier[mine] * (len(inner) + 1) + _reached(inner, prompts[mine])
-            first += tiers * (len(inner) + 1)
-        return slots
-
-    def _hours(self, event_times: np.ndarray) -> np.ndarray:
-        """For each time the number of its hours, counted from 1; 0 outside of all."""
-        if not self.entry.hours:
-            return np.zeros(len(event_times), dtype=np.int64)
-        moments = pl.Series(event_times).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(self.entry.hours[0].zone)
-        minute = moments.dt.hour().cast(pl.Int64) * 60 + moments.dt.minute()
-        of_week = (moments.dt.weekday().cast(pl.Int64) - 1) * MINUTES_A_DAY + minute
-        numbers: np.ndarray = self._week[of_week.to_numpy()]
-        return numbers
-
-    @cached_property
-    def _week(self) -> np.ndarray:
-        """For each minute of a local week the number of its hours."""
-        week = np.zeros(MINUTES_A_WEEK, dtype=np.int64)
-        for number, hours in enumerate(self.entry.hours, start=1):
-            week[list(hours.minutes_of_week())] = number
-        return week
-
     def slot(self, event_time: int, prompt: int) -> int:
-        """The slot of one event, without arrays: an explanation does not lean on what it explains."""
+        """The slot that an event meets, from its time (µs since 1970) and its prompt (millionths of a token). For one
+        event, without arrays: an explanation does not lean on what it explains (a block's: schedules.py)."""
         met = hours_at(self.entry.hours, EPOCH + timedelta(microseconds=event_time))
         inner = tier_reached(met.tiers, prompt) if met else None
         return self._conditions.index((tier_reached(self.entry.tiers, prompt), met, inner))
-
-
-def _reached(tiers: Tiers, prompts: np.ndarray) -> np.ndarray:
-    """How many of the tiers each prompt is above."""
-    bounds = np.array([tier.millionths_above for tier in tiers], dtype=np.int64)
-    return np.searchsorted(bounds, prompts, side="left")

@@ -13,12 +13,21 @@ from hypothesis import strategies as st
 from billing.documents import BookError
 from billing.loading import parse_version
 from billing.prices import PriceBook, PriceSheet, quote
+from billing.prices.schedules import Schedules
 from tests.support.book_strategies import Row, events, price_books
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HEAD = 'version = "v"\neffective_from = 2026-01-01T00:00:00Z\ncurrency = "USD"\n'
 ENTRY = '[[prices]]\nprovider = "p"\nmodel = "m"\nmeters = { input_tokens = "1", output_tokens = "2" }\n'
 METERS = 'meters = { input_tokens = "3" }'
 NIGHT = f'{{ from = "22:00", to = "06:00", {METERS} }}'
+
+
+def slots_of(sheet: PriceSheet, times: list[int], prompts: list[int]) -> list[int]:
+    schedules = Schedules()
+    numbers = np.full(len(times), schedules.number(sheet))
+    slots: list[int] = schedules.slots(numbers, np.array(times), np.array(prompts)).tolist()
+    return slots
 
 
 def book(more: str, entry: str = ENTRY) -> PriceBook:
@@ -135,7 +144,7 @@ def test_a_threshold_and_its_neighbours() -> None:
     assert [tier.words for tier in entry.tiers] == ["from 10", "above 10", "from 12"]
     sheet = PriceSheet(entry)
     prompts = np.array([0, 9_999_999, 10_000_000, 10_000_001, 11_999_999, 12_000_000, 10**18])
-    assert sheet.slots(np.zeros(7, dtype=np.int64), prompts).tolist() == [0, 0, 1, 2, 2, 3, 3]
+    assert slots_of(sheet, [0] * 7, prompts.tolist()) == [0, 0, 1, 2, 2, 3, 3]
 
 
 def test_hours_go_before_tiers_and_their_own_tiers_before_both() -> None:
@@ -145,7 +154,7 @@ def test_hours_go_before_tiers_and_their_own_tiers_before_both() -> None:
         'tiers = [{ above = 20, meters = { input_tokens = "8" } }] }]'
     )
     tags = {"provider": "p", "model": "m", "mode": "standard", "region": ""}
-    noon, night = ((datetime(2026, 2, 1, hour, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) for hour in (12, 23))
+    noon, night = ((datetime(2026, 2, 1, hour, tzinfo=UTC) - EPOCH) for hour in (12, 23))
     found = []
     for time, tokens in ((noon, 10), (noon, 11), (night, 10), (night, 11), (night, 21)):
         quoted = quote(book(more), tags, {"input_tokens": tokens * 10**6}, time // timedelta(microseconds=1))
@@ -179,15 +188,16 @@ def test_a_quote_names_the_entry_the_model_and_the_multiplier() -> None:
 @settings(max_examples=150)
 @given(price_books(), st.lists(events(), min_size=1, max_size=8))
 def test_columns_and_the_plain_reading_find_the_same_slot(texts: list[str], rows: list[Row]) -> None:
-    for entry in parse_version(texts[0], ".toml", "drawn", PriceBook).prices:
-        sheet = PriceSheet(entry)
-        times = [(time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) for time, _, _ in rows]
-        prompts = [
-            int(sum((usage.get(m, Decimal(0)) for m in ("input_tokens", "cached_input_tokens")), Decimal(0)) * 10**6)
-            for _, _, usage in rows
-        ]
-        slots = sheet.slots(np.array(times), np.array(prompts)).tolist()
-        assert slots == [sheet.slot(time, prompt) for time, prompt in zip(times, prompts, strict=True)]
+    sheets = [PriceSheet(entry) for entry in parse_version(texts[0], ".toml", "drawn", PriceBook).prices]
+    schedules, asked = Schedules(), []
+    for sheet in sheets:
+        for time, _, usage in rows:
+            tokens = sum((usage.get(m, Decimal(0)) for m in ("input_tokens", "cached_input_tokens")), Decimal(0))
+            asked.append((sheet, (time - EPOCH) // timedelta(microseconds=1), int(tokens * 10**6)))
+    numbers = np.array([schedules.number(sheet) for sheet, _, _ in asked])
+    assert sorted(set(numbers.tolist())) == list(range(len(sheets)))
+    times, prompts = (np.array([each[at] for each in asked]) for at in (1, 2))
+    assert schedules.slots(numbers, times, prompts).tolist() == [sheet.slot(*place) for sheet, *place in asked]
 
 
 def test_the_hour_that_comes_twice_and_the_one_that_never_comes() -> None:
@@ -196,9 +206,6 @@ def test_the_hour_that_comes_twice_and_the_one_that_never_comes() -> None:
     sheet = PriceSheet(book(hours).prices[0])
     fall, spring = datetime(2026, 11, 1, 4, 30, tzinfo=UTC), datetime(2026, 3, 8, 5, 30, tzinfo=UTC)
     for first, slots in ((fall, [0, 1, 1, 1, 0]), (spring, [0, 1, 0, 0, 0])):
-        times = [
-            (first + timedelta(hours=n) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-            for n in range(5)
-        ]
-        assert sheet.slots(np.array(times), np.zeros(5, dtype=np.int64)).tolist() == slots
+        times = [(first + timedelta(hours=n) - EPOCH) // timedelta(microseconds=1) for n in range(5)]
+        assert slots_of(sheet, times, [0] * 5) == slots
         assert [sheet.slot(time, 0) for time in times] == slots
