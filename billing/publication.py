@@ -68,14 +68,10 @@ def standing(recorded: Iterable[BookDigest], leads: Leads) -> list[BookDigest]:
 
     What is decided about a publication depends on those before it only, never on one after it."""
     stand: list[BookDigest] = []
-    taken = 0
     for publication in _in_order(recorded):
-        place, at = publication[0].sequence, _recorded_at(publication)
-        if place and place <= taken:
-            continue
-        taken = max(taken, publication[-1].sequence)
+        at = _recorded_at(publication)
         # Before there were places a worker judged the lead by its own clock, and used what it recorded.
-        if objection(publication, stand, at, leads.at(at) if place else None) is None:
+        if objection(publication, stand, at, leads.at(at) if publication[0].sequence else None) is None:
             stand += publication
     return stand
 
@@ -123,23 +119,42 @@ def earliest(at: datetime, lead: timedelta) -> datetime:
 
 
 def _in_order(recorded: Iterable[BookDigest]) -> Iterator[list[BookDigest]]:
-    """Publications by place, of one place the first recorded first; those without a place between them, by time."""
+    """Publications that have all their places, in their order; those without a place between them, by time."""
     groups: dict[str, dict[int, BookDigest]] = defaultdict(dict)
+    holders: dict[int, str] = {}
     old = []
-    for book in sorted(recorded, key=lambda book: (book.recorded_at, book.version, book.digest)):
+    for book in sorted(recorded, key=_by_time):
         if book.sequence:
-            # What was sent twice, and stored twice, is one record: the first.
-            groups[book.publication_id or f"{book.sequence} {book.digest}"].setdefault(book.sequence, book)
+            key = book.publication_id or f"{book.sequence} {book.digest}"
+            groups[key].setdefault(book.sequence, book)  # what was sent twice, and stored twice, is one record
+            holders.setdefault(book.sequence, key)
         else:
             old.append(book)
-    placed = [[group[place] for place in sorted(group)] for group in groups.values()]
+    placed = [
+        [group[place] for place in sorted(group)]
+        for key, group in groups.items()
+        if all(holders[place] == key for place in group)
+    ]
     old.reverse()
-    for group in sorted(placed, key=lambda group: (group[0].sequence, _recorded_at(group), group[0].publication_id)):
-        while old and old[-1].recorded_at < _recorded_at(group):
+    for publication in sorted(placed, key=lambda publication: publication[0].sequence):
+        while old and old[-1].recorded_at < _recorded_at(publication):
             yield [old.pop()]
-        yield group
+        yield publication
     while old:
         yield [old.pop()]
+
+
+def _by_time(book: BookDigest) -> tuple[object, ...]:
+    """By time, and then by everything else that can matter: the same order, however it was read."""
+    return (
+        book.recorded_at,
+        book.sequence,
+        book.publication_id,
+        *book.name,
+        book.digest,
+        book.effective_from,
+        book.retroactive,
+    )
 
 
 def _recorded_at(publication: Sequence[BookDigest]) -> datetime:
