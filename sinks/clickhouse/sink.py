@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from billing.surcharges.lints import UsageGroup
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.configuration import ClickHouseConfiguration
 from sinks.clickhouse.readers import books as published
-from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals, usage_rows
+from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals, usage_groups, usage_rows
 from sinks.clickhouse.readers import identities as ledger
 from sinks.clickhouse.writer import write_rows
 from sinks.contract import BackfillGrant, BookDigest, BookRecords, EpochParameters
@@ -97,6 +98,12 @@ class ClickHouseSink:
 
     async def read_usage(self, portion: UsagePortion, tags: Collection[str], columns: Collection[str]) -> UsageRows:
         return await self._client.run(usage_rows.read_usage, self._client, portion, tags, columns)
+
+    async def read_usage_groups(
+        self, start: datetime, end: datetime, meters: Collection[str]
+    ) -> tuple[UsageGroup, ...]:
+        """Usage of windows starting in [start, end), added up by what surcharge rules can tell apart."""
+        return await self._client.run(usage_groups.read_usage_groups, self._client, start, end, meters)
 
     async def close(self) -> None:
         self._client.close()
