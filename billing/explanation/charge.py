@@ -46,12 +46,14 @@ class Charge:
         return self.bounds[-1].after if self.bounds else self.steps[-1].amount
 
 
-def charge_of(rule: Rule, base: Decimal, usage: Mapping[str, Decimal]) -> Charge:
+def charge_of(rule: Rule, base: Decimal, usage: Mapping[str, Decimal], currency: str) -> Charge:
     """The charge under `rule`; the rule's meter, where its kind needs one, is in `usage` (billing/rating.py)."""
     kind = _KINDS.get(rule.kind)
     if kind is None:
         raise BillingError(f"rule {rule.id}: how a rule of kind {rule.kind} charges is not explained here yet")
     words, steps = kind(rule, base, usage.get(rule.meter or "", ZERO))
+    if rule.amount is not None:
+        words = f"{plain(rule.amount)} {currency} for each {rule.unit}{words}"
     amount = steps[-1].amount
     bounds = []
     for name, limit in (("cap", rule.cap), ("floor", rule.floor)):
@@ -62,7 +64,7 @@ def charge_of(rule: Rule, base: Decimal, usage: Mapping[str, Decimal]) -> Charge
     return Charge(words, tuple(steps), tuple(bounds))
 
 
-_Steps = tuple[str, list[Step]]
+_Steps = tuple[str, list[Step]]  # of a rule with an amount, what follows that amount in words
 
 
 def _percentage(name: str, sign: str, percent: Decimal) -> Step:
@@ -89,13 +91,12 @@ def _margin(rule: Rule, base: Decimal, units: Decimal) -> _Steps:
 def _per_unit(rule: Rule, base: Decimal, units: Decimal) -> _Steps:
     amount = rule.amount or ZERO
     surcharge = product("surcharge", units, amount)
-    words = f"what the AI cost, and {plain(amount)} for each {rule.unit}"
-    return words, [surcharge, total("customer_charge", [base, surcharge.amount])]
+    return ", and what the AI cost", [surcharge, total("customer_charge", [base, surcharge.amount])]
 
 
 def _unit_price(rule: Rule, base: Decimal, units: Decimal) -> _Steps:
     amount = rule.amount or ZERO
-    return f"{plain(amount)} for each {rule.unit}, whatever the AI cost", [product("customer_charge", units, amount)]
+    return ", whatever the AI cost", [product("customer_charge", units, amount)]
 
 
 def _pass_through(rule: Rule, base: Decimal, units: Decimal) -> _Steps:

@@ -38,6 +38,7 @@ class Correction:
 
     row: Row
     amounts: Amounts | None  # None: it takes back what has no price
+    before: Amounts | None  # how the event stood
     standing: Amounts | None
     rerated: UsageExplanation | None  # of a re-rating: what its books make of the usage
     differences: tuple[Difference, ...]
@@ -60,9 +61,9 @@ def corrections_of(target: Row, rows: Iterable[Row], rerate: Rerate) -> tuple[Co
     found: list[Correction] = []
     running = amounts_of(target)
     for row in _about(target, rows):
-        amounts, rerated = amounts_of(row), None
+        amounts, rerated, before = amounts_of(row), None, running
         if row["kind"] == "void":
-            expected = minus(running)
+            expected = minus(running) if running else None
         else:
             rerated = rerate(row)
             expected = _rerating(rerated, running)
@@ -71,7 +72,7 @@ def corrections_of(target: Row, rows: Iterable[Row], rerate: Rerate) -> tuple[Co
         if amounts is not None:
             running = plus(running or NOTHING, amounts)
             differences += () if amounts.balanced else (Difference("balance", "does not balance", "balances"),)
-        found.append(Correction(row, amounts, running, rerated, differences))
+        found.append(Correction(row, amounts, before, running, rerated, differences))
     return tuple(found)
 
 
@@ -124,12 +125,12 @@ def _amount(amounts: Amounts | None, name: str) -> Decimal | None:
 def _rerating(rerated: UsageExplanation | None, before: Amounts | None) -> Amounts | None:
     if rerated is None or rerated.amounts is None:
         return None
-    return plus(rerated.amounts, minus(before) or NOTHING)
+    return plus(rerated.amounts, minus(before or NOTHING))
 
 
-def minus(amounts: Amounts | None) -> Amounts | None:
+def minus(amounts: Amounts) -> Amounts:
     """Each amount with the opposite sign."""
-    return Amounts(**{name: EXACT.minus(getattr(amounts, name)) for name in COLUMNS}) if amounts else None
+    return Amounts(**{name: EXACT.minus(getattr(amounts, name)) for name in COLUMNS})
 
 
 def plus(left: Amounts, right: Amounts) -> Amounts:
@@ -146,4 +147,4 @@ def sum_of(rows: Sequence[Amounts | None]) -> Amounts:
 
 
 def _text(amount: Decimal | None) -> str:
-    return "" if amount is None else f"{amount:f}"
+    return "" if amount is None else f"{amount:.12f}"

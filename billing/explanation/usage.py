@@ -19,7 +19,7 @@ from billing.money import EXACT
 from billing.prices import Price, PriceBook, Quote, QuotedPrice, quote
 from billing.surcharges import Rule, RuleBook
 from billing.surcharges.precedence import Resolution, resolve
-from topics.block import QUANTITY_UNIT
+from topics.block import QUANTITY_SCALE, QUANTITY_UNIT
 from topics.meters import Meter, MeterCatalogue, MeterKind
 
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
@@ -70,7 +70,8 @@ class Lookup:
     """Which price entry was looked for, and what the book has instead."""
 
     provider: str
-    model: str  # canonical
+    served: str  # the model as the event names it
+    model: str  # what that name stands for in the book: itself, unless it is an alias
     mode: str
     region: str
     others: tuple[str, ...]  # the entries of this model in other modes and regions, in words
@@ -101,6 +102,11 @@ class UsageExplanation:
     def currency(self) -> str:
         """Of the amounts; empty without a book."""
         return self.book.currency if self.book else ""
+
+    @property
+    def prompt(self) -> Decimal:
+        """What is compared with context tiers, in tokens; 0 where nobody asked."""
+        return EXACT.scaleb(Decimal(self.quote.prompt if self.quote else 0), -QUANTITY_SCALE)
 
 
 def explain_usage(
@@ -133,7 +139,7 @@ def explain_usage(
         base = total("base_cost", [each.cost.amount for each in meters if each.cost])
         reward = product("provider_reward", base.amount, share)
         fee = difference("platform_fee", base.amount, reward.amount)
-        charge = charge_of(rule, base.amount, usage)
+        charge = charge_of(rule, base.amount, usage, book.currency if book else "")
         earnings = earnings_of(charge.amount, base.amount)
         amounts = Amounts(base.amount, reward.amount, fee.amount, earnings.amount, charge.amount)
     return UsageExplanation(
@@ -205,4 +211,5 @@ def _unpriced(
 def _lookup(book: PriceBook | None, tags: Mapping[str, str], canonical: str) -> Lookup:
     key = tags["provider"], canonical, tags["mode"], tags["region"]
     of_model = [each for each in book.prices if (each.provider, each.model) == key[:2]] if book else []
-    return Lookup(*key, tuple(each.words for each in of_model if each.key not in (key, (*key[:3], ""))))
+    others = tuple(each.words for each in of_model if each.key not in (key, (*key[:3], "")))
+    return Lookup(tags["provider"], tags["model"], canonical, tags["mode"], tags["region"], others)
