@@ -72,7 +72,9 @@ def test_a_publication_that_was_stored_twice_is_one() -> None:
         2 prices b 0 -5000 in=x
         1 prices a 9 -9999 in=x
         2 prices b 9 -5000 in=x
-    """) == ["prices a", "prices b"]
+        3 prices c 1 7 in=y
+        3 prices c 9 7 in=y     # the first one was in time
+    """) == ["prices a", "prices b", "prices c"]
 
 
 def test_a_name_is_given_once_for_each_kind_and_a_start_once() -> None:
