@@ -24,8 +24,10 @@ from topics.block import QUANTITY_UNIT
 PROMPT_METERS = (
     "input_tokens",
     "cached_input_tokens",
+    "explicit_cached_input_tokens",
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
+    "cache_write_12h_tokens",
     "audio_input_tokens",
     "cached_audio_input_tokens",
     "image_input_tokens",

@@ -120,7 +120,7 @@ def test_prompts_of_the_largest_quantities_are_above_every_tier() -> None:
         for meter in (
             "input_tokens", "cached_input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
             "audio_input_tokens", "cached_audio_input_tokens", "image_input_tokens", "cached_image_input_tokens",
-            "video_input_tokens", "tool_use_input_tokens",
+            "video_input_tokens", "tool_use_input_tokens", "explicit_cached_input_tokens", "cache_write_12h_tokens",
         )
     }  # fmt: skip
     free = ", ".join(f'{meter} = "0"' for meter in usage if meter != "input_tokens")

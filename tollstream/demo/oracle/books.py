@@ -32,7 +32,8 @@ ZERO = Decimal(0)
 Book = Mapping[str, Any]
 _Terms = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, Decimal, Decimal]
 PROMPT = (
-    *("input_tokens", "cached_input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
+    *("input_tokens", "cached_input_tokens", "explicit_cached_input_tokens"),
+    *("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"),
     *("audio_input_tokens", "cached_audio_input_tokens", "image_input_tokens", "cached_image_input_tokens"),
     *("video_input_tokens", "tool_use_input_tokens"),
 )
