@@ -1,0 +1,226 @@
+"""What an importer answers: entries, aliases and region multipliers for a book, and what it left out, one by one.
+
+Numbers    a price has come as the text of a decimal; no binary fraction ever holds it. A number whose last digits are
+           plainly the rest of binary arithmetic (2.0000000000000002E-7) is taken as the decimal meant, and counted.
+Left out   `Skipped`: the entry's key, the field where only that is left out, a reason out of `SkipReason`, a sentence.
+           What is left out has no price, so usage of it is unpriced and waits: nothing is guessed, nothing becomes 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from pydantic import ValidationError
+
+from billing.documents import BookError
+from billing.money import ROUNDING, STEP
+from billing.prices.book import Alias, PriceBook, RegionMultiplier
+from billing.prices.entry import PriceEntry
+from billing.prices.price import PRICE_MAX
+
+NOISE = Decimal("1e-15")  # of the value: a few units in the last place of a binary double
+NOISY_DIGITS = 15  # a decimal of so many digits or fewer survives a binary double unharmed
+
+
+class SkipReason(StrEnum):
+    """Why something of a list is not in the book, from "nothing is lost" to "somebody has to look"."""
+
+    NO_PRICE = "no_price"  # the entry states no price: features only, or a subscription
+    ALL_ZERO = "all_zero"  # every price is 0: free and unknown look the same; --free takes them
+    ANOTHER_UNIT = "another_unit"  # the same usage is priced in another unit, which was taken
+    ALLOWANCE = "allowance"  # a free quantity of a period: the statement's business
+    NO_MODE = "no_mode"  # for a service tier that no event can have
+    NO_CONDITION = "no_condition"  # depends on something that no event tells
+    NO_METER = "no_meter"  # no meter counts what it prices
+    TOO_PRECISE = "too_precise"  # not exact at 12 places
+    CONFLICT = "conflict"  # another entry prices the same model, mode and region otherwise
+    ALIAS = "alias"  # an alias of something that has no price here
+    MALFORMED = "malformed"  # no number, or one that no price can be
+    UNKNOWN_FIELD = "unknown_field"  # looks like a price, and the importer does not know it
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that is not in the book."""
+
+    key: str
+    field: str  # "" where the whole entry was left out
+    reason: SkipReason
+    sentence: str
+
+    @property
+    def words(self) -> str:
+        """One line: key, field, sentence."""
+        return f"{self.key}{', ' + self.field if self.field else ''}: {self.sentence}"
+
+    def record(self) -> dict[str, str]:
+        """For --json."""
+        return {"key": self.key, "field": self.field, "why": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a list the book holds. `priced` = with a price above 0; `taken` of them are in the book."""
+
+    source: str  # "litellm 1.110.2"
+    in_source: int
+    priced: int
+    taken: int
+    in_part: int  # of the taken ones, those of which some price was left out for a reason that loses it
+    aliases: int
+    noise: int  # numbers taken without the digits of binary arithmetic
+    not_wanted: int = 0  # priced, but of providers that were not asked for
+
+    @property
+    def share(self) -> Decimal:
+        """Taken of those priced and wanted, in percent, two places, rounded down."""
+        wanted = self.priced - self.not_wanted
+        return Decimal(self.taken * 10000 // wanted) / 100 if wanted else Decimal(100)
+
+    def record(self) -> dict[str, int | str]:
+        """For --json."""
+        return {
+            "source": self.source,
+            "in_source": self.in_source,
+            "priced": self.priced,
+            "not_wanted": self.not_wanted,
+            "taken": self.taken,
+            "taken_in_part": self.in_part,
+            "taken_percent": f"{self.share}",
+            "aliases": self.aliases,
+            "numbers_without_noise": self.noise,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBook:
+    """What an importer made of a list."""
+
+    entries: tuple[PriceEntry, ...]
+    aliases: tuple[Alias, ...]
+    regions: tuple[RegionMultiplier, ...]
+    skipped: tuple[Skipped, ...]
+    coverage: Coverage
+
+    def by_reason(self) -> dict[str, list[Skipped]]:
+        """Everything left out, in order of the reasons; reasons without any are missing."""
+        listed = {reason.value: [each for each in self.skipped if each.reason is reason] for reason in SkipReason}
+        return {
+            reason: sorted(those, key=lambda each: (each.key, each.field)) for reason, those in listed.items() if those
+        }
+
+    def book(self, *, version: str, effective_from: datetime, currency: str = "USD") -> PriceBook:
+        """The book of all this; BookError where the list contradicts itself in a way the importer did not see."""
+        if not self.entries:
+            why = self.reasons() or "it is empty"
+            raise BookError(f"nothing of {self.coverage.source} can be taken ({why}): there is no book to write")
+        try:
+            return PriceBook(
+                version=version,
+                effective_from=effective_from,
+                currency=currency,
+                prices=self.entries,
+                aliases=self.aliases,
+                regions=self.regions,
+                content="",
+            )
+        except ValidationError as error:
+            raise BookError(
+                f"{self.coverage.source}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+            ) from None
+
+    def reasons(self) -> str:
+        """`12 too_precise, 3 no_mode`."""
+        counted = Counter(each.reason.value for each in self.skipped)
+        return ", ".join(f"{counted[reason]} {reason.value}" for reason in SkipReason if counted[reason])
+
+    def of(self, providers: Iterable[str]) -> ImportedBook:
+        """Only what belongs to some providers; BookError names those that the list does not have."""
+        wanted = set(providers)
+        missing = sorted(wanted - {entry.provider for entry in self.entries})
+        if missing:
+            raise BookError(f"{self.coverage.source} has no prices of {', '.join(missing)}: check the names")
+        entries = tuple(entry for entry in self.entries if entry.provider in wanted)
+        kept = {entry.provenance.key for entry in entries if entry.provenance}
+        everything = {entry.provenance.key for entry in self.entries if entry.provenance}
+        aliases = tuple(alias for alias in self.aliases if alias.provider in wanted)
+        return replace(
+            self,
+            entries=entries,
+            aliases=aliases,
+            regions=tuple(region for region in self.regions if region.provider in wanted),
+            coverage=replace(
+                self.coverage,
+                taken=len(kept),
+                in_part=len({each.key for each in self.skipped if each.key in kept and each.reason in LOST}),
+                aliases=sum(len(alias.names) for alias in aliases),
+                not_wanted=len(everything - kept),
+            ),
+        )
+
+
+# The reasons for which a price that the list states is not in the book, nor another price for the same usage.
+LOST = frozenset(SkipReason) - {SkipReason.NO_PRICE, SkipReason.ALL_ZERO, SkipReason.ANOTHER_UNIT, SkipReason.ALLOWANCE}
+
+
+@dataclass(slots=True)
+class Notes:
+    """What an importer notices on its way."""
+
+    _seen: dict[tuple[str, str, SkipReason], Skipped] = field(default_factory=dict)
+    noise: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def skip(self, key: str, name: str, reason: SkipReason, sentence: str) -> None:
+        """Leave something out."""
+        self.add(Skipped(key, name, reason, sentence))
+
+    def add(self, skipped: Skipped) -> None:
+        """Leave something out; the same thing is named once."""
+        self._seen.setdefault((skipped.key, skipped.field, skipped.reason), skipped)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Everything left out, in the order in which it was met."""
+        return tuple(self._seen.values())
+
+    def clean(self, key: str, name: str, value: Decimal) -> Decimal:
+        """`value` without noise, which is counted."""
+        kept = without_noise(value)
+        if kept != value:
+            self.noise[key, name] = f"{value:f}"
+        return kept
+
+
+def number(value: object) -> Decimal | None:
+    """The exact decimal of a parsed JSON number or numeric text; None for anything else, a float above all."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        return None
+    try:
+        parsed = Decimal(value)
+    except InvalidOperation:
+        return None
+    return parsed if parsed.is_finite() else None
+
+
+def without_noise(value: Decimal) -> Decimal:
+    """`value` without a tail of digits that only binary arithmetic leaves; itself where there is none."""
+    if len(value.normalize(ROUNDING).as_tuple().digits) <= NOISY_DIGITS:
+        return value
+    near = value.quantize(STEP, context=ROUNDING)
+    return near if near and abs(value - near) <= abs(near) * NOISE else value
+
+
+def representable(value: Decimal) -> bool:
+    """Whether a unit price can stand in a book: 12 places, within bounds."""
+    return 0 <= value <= PRICE_MAX and value == value.quantize(STEP, context=ROUNDING)
+
+
+def too_precise(key: str, name: str, value: Decimal) -> Skipped:
+    """The note of a price that is not exact at 12 places."""
+    sentence = f"{value:f} for one unit is not exact at 12 places"
+    return Skipped(key, name, SkipReason.TOO_PRECISE, sentence)
