@@ -52,12 +52,12 @@ def test_the_winner_the_losers_and_the_near_misses_are_told(capsys: pytest.Captu
     options = ["--builder", "deskline", "--tenant", "globex", "--feature", "chat", "--rules", str(DEMO / "rules.toml")]
     code, shown, _ = explain(capsys, *options, "--all")
     assert code == 0
+    general = "deskline-conversations"
     for line in (
         "  deskline-globex-conversations applies: tenant globex, builder deskline, feature chat",
         "    unit_price 0.008 for each of conversations",
         "    Support conversations, volume price, per conversation: Your contract: 0.8 cents for every conversation.",
-        "  deskline-conversations: deskline-globex-conversations names the tenant (globex), deskline-conversations "
-        "does not",
+        f"  {general}: deskline-globex-conversations names the tenant (globex), {general} does not",
         "  deskline-triage: it wants feature triage, not chat",
         "All rules, the first that matches applies:",
     ):
