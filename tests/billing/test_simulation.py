@@ -1,0 +1,299 @@
+"""A small ledger under other books, with every cent written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from billing.loading import parse_version
+from billing.prices import PriceBook, PriceBooks
+from billing.rating import Rater
+from billing.simulation import Amounts, Comparison, LeftOut, Line, Outcome, Simulation
+from billing.standing import BILLED_COLUMNS, CORRECTION_COLUMNS
+from billing.surcharges import RuleBook, RuleBooks
+from billing.windows import TotalsOverflowError
+from sinks.usage_columns import usage_rows
+from tests.support import rows
+from tests.support.rows import Row, ledger_row, void_row
+from topics.block import DIMENSION_COLUMNS
+
+# One unit of input costs a cent with `small` and two with `large`; 70 % of it is the provider's.
+PRICES = """
+    version = "p"
+    effective_from = 2020-01-01T00:00:00Z
+    currency = "USD"
+    [[prices]]
+    provider = "orange"
+    model = "small"
+    meters = { input_tokens = "0.01" }
+    [[prices]]
+    provider = "orange"
+    model = "large"
+    meters = { input_tokens = "0.02" }
+"""
+NEW_RULES = """
+    version = "new"
+    effective_from = 2020-01-01T00:00:00Z
+    [[rules]]
+    id = "double"
+    kind = "markup"
+    percent = "100"
+    label = "AI"
+    unit = "request"
+    reason = "At twice the cost."
+    [[rules]]
+    id = "reports"
+    kind = "margin"
+    percent = "50"
+    match = { feature = "report" }
+    label = "Reports"
+    unit = "report"
+    reason = "Half of the price is margin."
+    [[rules]]
+    id = "searches"
+    kind = "unit_price"
+    amount = "0.10"
+    meter = "requests"
+    match = { feature = "search" }
+    label = "Search"
+    unit = "search"
+    reason = "Ten cents a search."
+"""
+FREE = {"rule_id": "free", "customer_charge": "0.00"}
+
+
+def event(offset: int, tokens: int, base: str, **given: Any) -> Row:
+    """Usage of acme/north that was charged at its base and a half."""
+    cost = Decimal(base)
+    charge = Decimal(given.pop("customer_charge", cost * Decimal("1.5")))
+    return ledger_row(
+        offset,
+        **{
+            "provider": "orange",
+            "model": "small",
+            "rule_id": "half",
+            "usage": {"input_tokens": Decimal(tokens), "requests": Decimal(1)},
+            "base_cost": cost,
+            "provider_reward": cost * Decimal("0.7"),
+            "platform_fee": cost * Decimal("0.3"),
+            "customer_charge": charge,
+            "builder_earnings": charge - cost,
+            **given,
+        },
+    )
+
+
+def adjusted(offset: int, target: Row, earnings: str) -> Row:
+    change = Decimal(earnings)
+    amounts = {"customer_charge": change, "builder_earnings": change}
+    zero = dict.fromkeys(("base_cost", "provider_reward", "platform_fee"), Decimal(0))
+    return void_row(offset, target, kind="adjustment", usage={}, **zero, **amounts)
+
+
+CHAT = event(1, 100, "1.00")
+LEDGER = [
+    CHAT,  #                                                   1.50 -> 2.00
+    event(2, 200, "2.00", feature="report"),  #                3.00 -> 4.00
+    event(3, 50, "1.00", tenant="south", model="large"),  #    1.50 -> 2.00
+    event(4, 100, "1.00", tenant="south", feature="search",  # 0.00 -> 0.30, three searches at ten cents
+          usage={"input_tokens": Decimal(100), "requests": Decimal(3)}, **FREE),
+    event(5, 100, "1.00"),  #                                  1.25 -> 2.00, after a cent-and-a-quarter too many
+]  # fmt: skip
+LEDGER.append(adjusted(6, LEDGER[4], "-0.25"))
+
+
+def rater(prices: str = PRICES, rules: str = NEW_RULES) -> Rater:
+    return Rater(
+        PriceBooks([parse_version(prices, ".toml", "prices", PriceBook)]),
+        RuleBooks([parse_version(rules, ".toml", "rules", RuleBook)]),
+    )
+
+
+def simulation(ledger: Iterable[Row], portions: int = 1, using: Rater | None = None) -> Comparison:
+    """The comparison of a ledger read in so many portions, whole tenants each."""
+    found = Simulation(using or rater())
+    tenants: dict[str, list[Row]] = {}
+    for row in ledger:
+        tenants.setdefault(row["tenant"] if portions > 1 else "", []).append(row)
+    for some in tenants.values():
+        answer = usage_rows(rows.ledger(some).to_batches(), DIMENSION_COLUMNS, (*BILLED_COLUMNS, *CORRECTION_COLUMNS))
+        found.add(answer.rows, answer.dimensions)
+    return found.comparison()
+
+
+def table(lines: Iterable[Line]) -> list[str]:
+    """key | events before and after | charge, reward, fee, earnings before | and after"""
+    return [
+        f"{'/'.join(line.key)} {line.currency} | {line.events_before} {line.events_after} | "
+        f"{_four(line.before)} | {_four(line.after)}"
+        for line in lines
+    ]
+
+
+def _four(amounts: Amounts) -> str:
+    return (
+        f"{amounts.customer_charge:.2f} = {amounts.provider_reward:.2f} + {amounts.platform_fee:.2f} + "
+        f"{amounts.builder_earnings:.2f}"
+    )
+
+
+@pytest.mark.parametrize("portions", [1, 2])
+def test_every_cent_of_a_small_ledger_is_where_it_was_worked_out_by_hand(portions: int) -> None:
+    found = simulation(LEDGER, portions)
+    assert table(found.totals) == [" USD | 5 5 | 7.25 = 4.20 + 1.80 + 1.25 | 10.30 = 4.20 + 1.80 + 4.30"]
+    assert table(found.tenants) == [
+        "acme/north USD | 3 3 | 5.75 = 2.80 + 1.20 + 1.75 | 8.00 = 2.80 + 1.20 + 4.00",
+        "acme/south USD | 2 2 | 1.50 = 1.40 + 0.60 + -0.50 | 2.30 = 1.40 + 0.60 + 0.30",
+    ]
+    assert table(found.features) == [
+        "acme/chat USD | 3 3 | 4.25 = 2.10 + 0.90 + 1.25 | 6.00 = 2.10 + 0.90 + 3.00",
+        "acme/report USD | 1 1 | 3.00 = 1.40 + 0.60 + 1.00 | 4.00 = 1.40 + 0.60 + 2.00",
+        "acme/search USD | 1 1 | 0.00 = 0.70 + 0.30 + -1.00 | 0.30 = 0.70 + 0.30 + -0.70",
+    ]
+    assert table(found.models) == [
+        "orange/large USD | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 2.00 = 0.70 + 0.30 + 1.00",
+        "orange/small USD | 4 4 | 5.75 = 3.50 + 1.50 + 0.75 | 8.30 = 3.50 + 1.50 + 3.30",
+    ]
+    assert table(found.rules) == [
+        "double USD | 0 3 | 0.00 = 0.00 + 0.00 + 0.00 | 6.00 = 2.10 + 0.90 + 3.00",
+        "free USD | 1 0 | 0.00 = 0.70 + 0.30 + -1.00 | 0.00 = 0.00 + 0.00 + 0.00",
+        "half USD | 4 0 | 7.25 = 3.50 + 1.50 + 2.25 | 0.00 = 0.00 + 0.00 + 0.00",
+        "reports USD | 0 1 | 0.00 = 0.00 + 0.00 + 0.00 | 4.00 = 1.40 + 0.60 + 2.00",
+        "searches USD | 0 1 | 0.00 = 0.00 + 0.00 + 0.00 | 0.30 = 0.70 + 0.30 + -0.70",
+    ]
+    assert found.left_out == ()
+    assert found.events == {**dict.fromkeys(Outcome, 0), Outcome.COMPARED: 5}
+
+
+def test_a_change_is_after_minus_before_in_every_amount() -> None:
+    [line] = simulation(LEDGER).totals
+    assert line.change == Amounts(Decimal("3.05"), Decimal(0), Decimal(0), Decimal("3.05"))
+
+
+def test_new_prices_change_rewards_and_fees_and_keep_them_apart() -> None:
+    dearer = PRICES.replace('"0.01"', '"0.03"')
+    [line] = simulation([CHAT], using=rater(dearer)).totals
+    assert table([line]) == [" USD | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 6.00 = 2.10 + 0.90 + 3.00"]
+
+
+def test_rounding_is_that_of_single_events_and_not_of_their_sum() -> None:
+    """Half a step each, rounded to even: 0 three times, where their sum would round up to 0.000000000002."""
+    tiny = PRICES.replace('"0.01"', '"0.000000000001"')
+    half = [event(at, 0, "0.00", usage={"input_tokens": Decimal("0.5"), "requests": Decimal(1)}) for at in range(3)]
+    [line] = simulation(half, using=rater(tiny)).totals
+    assert line.after == Amounts(*[Decimal(0)] * 4)
+
+
+def test_floor_and_cap_apply_to_single_events() -> None:
+    bounded = NEW_RULES.replace('percent = "100"', 'percent = "100"\nfloor = "1.80"\ncap = "2.50"')
+    cheap, dear = event(1, 10, "0.10"), event(2, 1000, "10.00")
+    [line] = simulation([cheap, dear], using=rater(rules=bounded)).totals
+    assert line.after.customer_charge == Decimal("4.30")  # 1.80 and 2.50; without bounds 0.20 and 20.00
+
+
+def test_voided_usage_is_on_neither_side_and_is_counted() -> None:
+    taken_back = event(7, 100, "1.00")
+    found = simulation([CHAT, taken_back, void_row(8, taken_back)])
+    assert table(found.totals) == [" USD | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 2.00 = 0.70 + 0.30 + 1.00"]
+    assert found.events[Outcome.VOIDED] == 1
+    [left] = found.left_out
+    assert (left.outcome, left.events, left.before, left.after) == (Outcome.VOIDED, 1, Amounts(), Amounts())
+
+
+def left_out(found: Comparison) -> LeftOut:
+    """The only one; and nothing of it is among what is compared."""
+    [left] = found.left_out
+    assert table(found.totals) == []
+    return left
+
+
+def test_usage_that_would_have_no_price_is_no_loss_of_revenue() -> None:
+    left = left_out(simulation([CHAT], using=rater(PRICES.replace('"small"', '"other"'))))
+    assert (left.outcome, left.reason, left.model, left.events) == (Outcome.UNPRICED_AFTER, "no_price", "small", 1)
+    assert (left.currency_before, left.before.customer_charge, left.after) == ("USD", Decimal("1.50"), Amounts())
+
+
+def test_usage_that_no_rule_would_match_is_named_with_its_feature() -> None:
+    only_reports = NEW_RULES.replace(
+        'percent = "100"', 'percent = "100"\nmatch = { feature = "report", mode = "batch" }'
+    )
+    left = left_out(simulation([CHAT], using=rater(rules=only_reports)))
+    assert (left.outcome, left.reason, left.builder, left.feature) == (
+        Outcome.UNPRICED_AFTER, "no_rule", "acme", "chat",
+    )  # fmt: skip
+
+
+UNPRICED = {"pricing": "unpriced", "unpriced_reason": "no_price", "rule_id": "", "currency": "", **rows.NULL_AMOUNTS}
+
+
+def test_usage_that_waits_for_a_price_and_would_have_one_is_no_gain() -> None:
+    left = left_out(simulation([CHAT | UNPRICED]))
+    assert (left.outcome, left.reason, left.events) == (Outcome.UNPRICED_BEFORE, "no_price", 1)
+    assert (left.before, left.currency_after, left.after.customer_charge) == (Amounts(), "USD", Decimal("2.00"))
+
+
+def test_usage_that_has_no_price_either_way_is_counted() -> None:
+    found = simulation([CHAT | UNPRICED], using=rater(PRICES.replace('"small"', '"other"')))
+    left = left_out(found)
+    assert (left.outcome, left.reason, left.events) == (Outcome.UNPRICED, "no_price", 1)
+    assert found.events[Outcome.UNPRICED] == 1
+
+
+def test_two_currencies_are_never_one_number() -> None:
+    euros = rater(PRICES.replace("USD", "EUR"))
+    left = left_out(simulation([CHAT], using=euros))
+    assert (left.outcome, left.currency_before, left.currency_after) == (Outcome.OTHER_CURRENCY, "USD", "EUR")
+    assert (left.before.customer_charge, left.after.customer_charge) == (Decimal("1.50"), Decimal("2.00"))
+    already = simulation([CHAT, event(2, 100, "1.00", currency="EUR")], using=euros)
+    assert table(already.totals) == [" EUR | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 2.00 = 0.70 + 0.30 + 1.00"]
+
+
+def test_what_is_left_out_and_what_is_compared_are_together_all_that_there_was() -> None:
+    taken_back = event(10, 100, "1.00")
+    ledger = [*LEDGER, event(11, 100, "1.00", model="gone"), taken_back, void_row(12, taken_back)]
+    found = simulation(ledger)
+    charged = sum((line.before.customer_charge for line in found.totals), Decimal(0))
+    charged += sum((left.before.customer_charge for left in found.left_out), Decimal(0))
+    assert charged == sum((row["customer_charge"] for row in ledger), Decimal(0))
+    assert sum(found.events.values()) == sum(row["kind"] == "usage" for row in ledger)
+
+
+def test_nothing_added_is_an_empty_comparison() -> None:
+    found = Simulation(rater()).comparison()
+    assert (found.totals, found.tenants, found.rules, found.left_out) == ((), (), (), ())
+    assert set(found.events.values()) == {0}
+
+
+def test_amounts_that_could_leave_the_column_are_refused() -> None:
+    huge = Decimal(10) ** 25
+    with pytest.raises(TotalsOverflowError, match=r"before\.customer_charge"):
+        simulation([CHAT | {"customer_charge": huge}])
+
+
+def test_lines_of_one_key_add_up_and_keep_the_key() -> None:
+    [line] = simulation([CHAT]).tenants
+    both = line.plus(replace(line, key=("other",)))
+    assert (both.key, both.events_after, both.after.customer_charge) == (("acme", "north"), 2, Decimal("4.00"))
+
+
+def test_the_time_of_each_event_decides_between_published_versions() -> None:
+    later = PRICES.replace('"p"', '"p2"').replace("2020-01-01", "2026-01-15").replace('"0.01"', '"0.05"')
+    books = PriceBooks([parse_version(text, ".toml", "prices", PriceBook) for text in (PRICES, later)])
+    rules = RuleBooks([parse_version(NEW_RULES, ".toml", "rules", RuleBook)])
+    early = CHAT | {"event_time": datetime(2026, 1, 14, 23, 59, tzinfo=UTC)}
+    late = event(2, 100, "1.00", event_time=datetime(2026, 1, 15, tzinfo=UTC))
+    [line] = simulation([early, late], using=Rater(books, rules)).totals
+    assert line.after.customer_charge == Decimal("12.00")  # 2 x 1.00 and 2 x 5.00
+
+
+def test_dimensions_that_no_row_names_do_not_matter() -> None:
+    found = Simulation(rater())
+    answer = usage_rows(rows.ledger([CHAT]).to_batches(), DIMENSION_COLUMNS, BILLED_COLUMNS)
+    found.add(answer.rows, pl.concat([answer.dimensions, answer.dimensions.with_columns(tenant=pl.lit("x"))]))
+    assert [line.key for line in found.comparison().tenants] == [("acme", "north")]
