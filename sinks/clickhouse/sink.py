@@ -14,11 +14,12 @@ from billing.surcharges.lints import UsageGroup
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.configuration import ClickHouseConfiguration
 from sinks.clickhouse.readers import books as published
-from sinks.clickhouse.readers import checkpoints, pins, reconciliation, totals, usage_groups, usage_rows
+from sinks.clickhouse.readers import checkpoints, pins, reconciliation, rerates, totals, usage_groups, usage_rows
 from sinks.clickhouse.readers import identities as ledger
 from sinks.clickhouse.writer import write_rows
 from sinks.contract import BackfillGrant, BookDigest, BookRecords, EpochParameters
 from sinks.reconciliation import Accounts, Residual
+from sinks.rerates import Rerate, Rerates, Waiting
 from sinks.usage import PORTION_ROWS, UsagePortion, UsageRange, UsageRows
 
 
@@ -104,6 +105,24 @@ class ClickHouseSink:
     ) -> tuple[UsageGroup, ...]:
         """Usage of windows starting in [start, end), added up by what surcharge rules can tell apart."""
         return await self._client.run(usage_groups.read_usage_groups, self._client, start, end, meters)
+
+    async def read_rerates(self) -> Rerates:
+        return await self._client.run(rerates.read_rerates, self._client)
+
+    async def record_rerate(self, entry: Rerate) -> None:
+        await self._client.run(rerates.record_rerate, self._client, entry)
+
+    async def read_progress(self) -> pl.DataFrame:
+        return await self._client.run(rerates.read_progress, self._client)
+
+    async def find_usage(self, identities: np.ndarray, recorded_after: datetime) -> pl.DataFrame:
+        return await self._client.run(rerates.find_usage, self._client, identities, recorded_after)
+
+    async def count_rerated(self, rerate_id: str) -> int:
+        return await self._client.run(rerates.count_rerated, self._client, rerate_id)
+
+    async def read_waiting(self, *, by_builder: bool = False, builder: str = "") -> list[Waiting]:
+        return await self._client.run(rerates.read_waiting, self._client, by_builder, builder)
 
     async def close(self) -> None:
         self._client.close()

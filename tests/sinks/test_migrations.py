@@ -27,6 +27,7 @@ from sinks.clickhouse.migrate import (
     undo_all,
 )
 from sinks.clickhouse.readers import books, pins
+from sinks.rerates import RERATES
 
 # Released files never change: a new migration adds its line here, no line is ever edited or removed.
 RELEASED: Mapping[str, str] = {
@@ -42,6 +43,7 @@ RELEASED: Mapping[str, str] = {
     "0010-quarantine-views.sql": "fdc5f57271a2cb85",
     "0011-reconciliation-views.sql": "e88bd2da4adf4f0b",
     "0012-publications.sql": "8cf8ee4b2ea3ffb2",
+    "0013-rerates.sql": "fecec3dbc2ce557e",
 }
 
 
@@ -142,6 +144,7 @@ def test_every_table_column_and_view_says_what_it_is(client: Client) -> None:
         ("topic_epochs", pins.EPOCHS, ("pinned_at",)),
         ("books", books.BOOKS, ("recorded_at",)),
         ("backfill_grants", pins.GRANTS, ("recorded_at",)),
+        ("rerates", RERATES, ("recorded_at",)),
     ],
 )
 def test_declared_columns_are_the_real_ones(

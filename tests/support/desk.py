@@ -183,16 +183,19 @@ def _correction(target: str, event_id: str) -> dict[str, Any]:
 class Desk:
     """One worker, one partition, one log."""
 
-    def __init__(self, grants: Collection[BackfillGrant] = (), sink: MemorySink | None = None) -> None:
+    def __init__(
+        self, grants: Collection[BackfillGrant] = (), sink: MemorySink | None = None, horizon: timedelta = HORIZON
+    ) -> None:
         self.sink = sink or MemorySink()
         self.letters = Letters()
         self.log: list[Record] = []
         self.grants = grants
+        self.epoch = epoch_of(dedup_horizon_seconds=int(horizon.total_seconds()))
         self.meter: Meter | None = None
 
     async def restart(self) -> Meter:
         """Another worker, which knows what is stored."""
-        self.meter = meter_of(self.sink, epoch_of(), self.grants, self.letters)
+        self.meter = meter_of(self.sink, self.epoch, self.grants, self.letters)
         await self.meter.assign({0: None})
         return self.meter
 
