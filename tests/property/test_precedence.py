@@ -7,50 +7,11 @@ from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from billing.surcharges import Rule, RuleBook, resolve_rule
+from billing.surcharges import Rule, resolve_rule
 from billing.surcharges.precedence import order, precedence, resolve
 from billing.surcharges.rule import MATCH_FIELDS
-from topics.events import Mode, Route
-
-VALUES = {
-    **dict.fromkeys(MATCH_FIELDS, ("x", "y")),
-    "model": ("m1", "m2", "m3", "m1-snapshot"),
-    "model_class": ("light", "heavy", "none"),
-    "mode": tuple(mode.value for mode in Mode),
-    "route": tuple(route.value for route in Route),
-}
-CLASSES = {"light": ["m1", "m2"], "heavy": ["m2", "m3", "m1-snapshot"], "none": []}
-CANONICAL = {"m1-snapshot": "m1"}
-
-matches = st.sets(st.sampled_from(MATCH_FIELDS), max_size=4).flatmap(
-    lambda fields: st.fixed_dictionaries({field: st.sampled_from(VALUES[field]) for field in sorted(fields)})
-)
-tags = st.fixed_dictionaries(
-    {field: st.sampled_from(("", *VALUES[field])) for field in MATCH_FIELDS if field != "model_class"}
-)
-
-
-def _book(rules: list[dict[str, Any]]) -> RuleBook:
-    return RuleBook.model_validate(
-        {"version": "v", "effective_from": "2026-01-01T00:00:00Z", "model_classes": CLASSES, "rules": rules}
-    )
-
-
-@st.composite
-def rules_that_do_not_tie(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Drawn one by one; one that would tie with an earlier one is left out."""
-    kept: list[dict[str, Any]] = []
-    for number, match in enumerate(draw(st.lists(matches, min_size=1, max_size=12))):
-        rule = {"id": f"r{number}", "kind": "included", "match": match, "label": "l", "unit": "u", "reason": "r"}
-        try:
-            _book([*kept, rule])
-        except ValidationError as error:
-            assert "tie" in str(error)  # noqa: PT017  the only way in which they can be wrong
-            continue
-        kept.append(rule)
-    return kept
+from tests.support.rule_strategies import CANONICAL, CLASSES, book_of, rules_that_do_not_tie, tags
 
 
 def _matches(rule: Rule, usage: dict[str, str]) -> bool:
@@ -67,7 +28,7 @@ def _matches(rule: Rule, usage: dict[str, str]) -> bool:
 
 @given(rules_that_do_not_tie())
 def test_specificity_is_a_total_order_of_the_rules_that_can_meet(rules: list[dict[str, Any]]) -> None:
-    book = _book(rules)
+    book = book_of(rules)
     for one, other in combinations(book.rules, 2):
         assert order(one) != order(other), "no two rules stand at one place"
         assert (order(one) < order(other)) is not (order(other) < order(one)), "total and antisymmetric"
@@ -86,9 +47,9 @@ def test_the_winner_does_not_depend_on_the_order_of_the_file(
     shuffled = list(rules)
     random.shuffle(shuffled)
     canonical = CANONICAL.get(usage["model"], "")
-    found, again = (resolve_rule(_book(each), usage, canonical) for each in (rules, shuffled))
+    found, again = (resolve_rule(book_of(each), usage, canonical) for each in (rules, shuffled))
     assert (found and found.id) == (again and again.id)
-    assert [rule.id for rule in precedence(_book(rules))] == [rule.id for rule in precedence(_book(shuffled))]
+    assert [rule.id for rule in precedence(book_of(rules))] == [rule.id for rule in precedence(book_of(shuffled))]
 
 
 @settings(max_examples=300)
@@ -96,7 +57,7 @@ def test_the_winner_does_not_depend_on_the_order_of_the_file(
 def test_the_explanation_agrees_with_what_rating_does_and_leaves_no_rule_out(
     rules: list[dict[str, Any]], usage: dict[str, str]
 ) -> None:
-    book, canonical = _book(rules), CANONICAL.get(usage["model"], "")
+    book, canonical = book_of(rules), CANONICAL.get(usage["model"], "")
     explained = resolve(book, usage, canonical, nearest=len(rules))
     assert explained.winner is resolve_rule(book, usage, canonical)
     matching = {rule.id for rule in book.rules if _matches(rule, usage)}
@@ -112,7 +73,7 @@ def test_the_explanation_agrees_with_what_rating_does_and_leaves_no_rule_out(
 def test_a_loser_lacks_the_weightiest_field_in_which_it_differs(
     rules: list[dict[str, Any]], usage: dict[str, str]
 ) -> None:
-    explained = resolve(_book(rules), usage, CANONICAL.get(usage["model"], ""))
+    explained = resolve(book_of(rules), usage, CANONICAL.get(usage["model"], ""))
     for lost in explained.lost:
         assert explained.winner is not None
         won, other = explained.winner.match, lost.rule.match
@@ -130,7 +91,7 @@ def test_a_loser_lacks_the_weightiest_field_in_which_it_differs(
 def test_a_rule_that_nearly_matched_matches_once_its_differences_are_gone(
     rules: list[dict[str, Any]], usage: dict[str, str]
 ) -> None:
-    explained = resolve(_book(rules), usage, CANONICAL.get(usage["model"], ""), nearest=3)
+    explained = resolve(book_of(rules), usage, CANONICAL.get(usage["model"], ""), nearest=3)
     counts = [len(missed.differences) for missed in explained.nearest]
     assert counts == sorted(counts)
     for missed in explained.nearest:
