@@ -36,6 +36,11 @@ class Page:
         self._lines.append((" " * indent + name).ljust(column) + lines[0].lstrip())
         self._lines += lines[1:]
 
+    def command(self, words: str, command: str) -> None:
+        """A command to copy: in one piece, on a line of its own where it does not fit beside its words."""
+        fits = len(words) + 1 + len(command) <= self.width
+        self._lines += [f"{words} {command}"] if fits else [words, f"  {command}"]
+
     def amount(self, text: str, amount: str, indent: int = 4) -> None:
         """Words on the left, an amount at the right edge; on a line of its own where both do not fit."""
         room = self.width - len(amount) - 2

@@ -36,7 +36,8 @@ def _currency(page: Page, answer: LineAnswer, currency: str) -> None:
         if answer.pages is None
         else f"in the window that starts {time(line.start)}"
     )
-    waiting = f", of which {sums.unpriced_events:,} wait for a price" if sums.unpriced_events else ""
+    few = "1 of them waits" if sums.unpriced_events == 1 else f"{sums.unpriced_events:,} of them wait"
+    waiting = f"; {few} for a price" if sums.unpriced_events else ""
     page.heading(
         f"{line.tenant} of {line.builder} pays {money(sums.customer_charge)} {currency or '(no currency)'} {when}"
         f"{narrowed}: {counted(sums.net_events, 'event')}{waiting}."
@@ -161,8 +162,8 @@ def _verdict(page: Page, answer: LineAnswer) -> None:
     who = f"{answer.line.builder}/{answer.line.tenant}"
     if answer.pages is None:
         first = time(answer.sums.windows[0].window_start)
-        page.say(f"The events of a window: tollstream explain {who} --window {first}")
+        page.command("The events of a window:", f"tollstream explain {who} --window {first}")
     else:
         row = next((row for each in answer.pages.values() for row in each.rows), None)
         if row is not None:
-            page.say(f"One event: tollstream explain event {row['id']} --source {row['source']}")
+            page.command("One event:", f"tollstream explain event {row['id']} --source {row['source']}")

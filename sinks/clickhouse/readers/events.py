@@ -19,6 +19,7 @@ from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.conditions import among, of_partitions, text
 from sinks.clickhouse.readers.identities import PLACE, with_identity
 from sinks.frames import empty_frame, frame_schema, to_frame
+from topics.encodings.message import COLUMNAR
 
 # Of a query's text: identities of 20 digits, far below the server's limit of 256 KiB.
 IDENTITIES_PER_QUERY = 4_000
@@ -51,13 +52,15 @@ def find_events(client: Client, identities: Iterable[tuple[int, int]]) -> list[d
 def find_letters(
     client: Client, event_id: str, places: Iterable[tuple[int, int]] | None = None
 ) -> list[dict[str, Any]]:
-    """Dead letters in whose value or headers the id stands as text, at most LETTERS_MAX, newest first.
+    """Dead letters that hold the id, at most LETTERS_MAX, newest first: in quotes in a JSON value, as the value of a
+    header, or anywhere in a columnar batch, whose texts have no quotes and no gaps.
 
-    `places` are (topic_epoch, source_partition), None for all: the value is read, so every letter there is."""
-    escaped = json.dumps(event_id)[1:-1]
-    header = base64.b64encode(event_id.encode()).decode()
-    mentions = [f"position(ifNull(record_value, ''), {text(form)}) > 0" for form in sorted({event_id, escaped})]
-    mentions.append(f"position(record_headers, {text(json.dumps(header))}) > 0")
+    `places` are (topic_epoch, source_partition), None for all: every letter there is read."""
+    quoted = sorted({f'"{event_id}"', json.dumps(event_id)})
+    mentions = [f"position(ifNull(record_value, ''), {text(form)}) > 0" for form in quoted]
+    mentions.append(f"position(record_headers, {text(_in_headers(event_id))}) > 0")
+    columnar = f"position(record_headers, {text(_in_headers(COLUMNAR))}) > 0"
+    mentions.append(f"({columnar} AND position(ifNull(record_value, ''), {text(event_id)}) > 0)")
     where = " OR ".join(mentions)
     if places is not None:
         where = f"({where}) AND ({' OR '.join(of_partitions(epoch, [part]) for epoch, part in places) or 'false'})"
@@ -67,3 +70,8 @@ def find_letters(
     """
     answer = client.query_arrow(sql, doing="looking through the dead letters")
     return (to_frame(answer, tables.DEAD_LETTERS) if answer.num_rows else empty_frame(tables.DEAD_LETTERS)).to_dicts()
+
+
+def _in_headers(value: str) -> str:
+    """How a header's value stands in `record_headers`: in base64, in quotes."""
+    return json.dumps(base64.b64encode(value.encode()).decode())
