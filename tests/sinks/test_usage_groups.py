@@ -11,6 +11,7 @@ import pytest
 
 from billing.surcharges.lints import UsageGroup
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.readers import usage_groups
 from tests.support import rows
 from tests.support.lints import book, findings, rule
 from tests.support.rows import WINDOW, ledger_row, void_row
@@ -95,6 +96,23 @@ async def test_other_months_and_rows_written_again_do_not_count(store: ClickHous
         ledger_row(4, window_start=FEBRUARY - timedelta(hours=1)), ledger_row(5, window_start=JANUARY),
     )  # fmt: skip
     assert sum(group.events for group in groups) == 3
+
+
+async def test_a_month_that_is_read_in_stretches_adds_up_to_the_same(
+    store: ClickHouseSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for number in range(60):
+        tags = {"tenant": f"t{number % 3}", "model": f"m{number % 2}"}
+        usage = {"input_tokens": Decimal(number + 1)} | ({"requests": Decimal(number % 7)} if number % 5 else {})
+        start = JANUARY + timedelta(days=number % 30, hours=number % 24)
+        written.append(ledger_row(number, window_start=start, base_cost=Decimal(number) / 1000, usage=usage, **tags))
+    whole = await _groups(store, *written, void_row(99, written[-1]))
+    for rows_per_query in (1, 7, 30):
+        monkeypatch.setattr(usage_groups, "ROWS_PER_QUERY", rows_per_query)
+        assert await store.read_usage_groups(JANUARY, FEBRUARY, REQUESTS) == whole
+    assert sum(group.events for group in whole) == 59
+    assert len(whole) == 12
 
 
 @pytest.mark.parametrize("now", [FEBRUARY, datetime(2026, 2, 28, 23, 59, tzinfo=UTC)])
