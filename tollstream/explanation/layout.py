@@ -44,7 +44,7 @@ class Page:
     def amount(self, text: str, amount: str, indent: int = 4) -> None:
         """Words on the left, an amount at the right edge; on a line of its own where both do not fit."""
         room = self.width - len(amount) - 2
-        lines = self._wrapped(text, indent, indent + 2, room) if text else [""]
+        lines = self._wrapped(text, indent, indent + 2, room) or [""]
         if len(lines[-1]) > room:
             lines.append("")
         lines[-1] = lines[-1].ljust(self.width - len(amount)) + amount
