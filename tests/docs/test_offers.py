@@ -26,6 +26,7 @@ from billing.surcharges.precedence import names, precedence, terms
 from billing.surcharges.templates import OFFERS
 from tests.support import pages
 from tests.support.rating import frames
+from tollstream import cli
 from tollstream.commands.rate import command as rate
 from tollstream.commands.rules.new import command as new_rules
 from topics.meters import load_catalogue
@@ -189,6 +190,16 @@ def test_nobody_objects_to_a_template(offer: str, tmp_path: Path) -> None:
     assert lint(book, catalogue=load_catalogue(), prices=_prices(page), last_month=None) == []
     assert lint(book, catalogue=load_catalogue(), prices=None, last_month=None) == []
     assert set(book.model_classes) == {"light", "standard", "premium"}
+
+
+@every_offer
+def test_the_check_of_a_template_has_nothing_to_say(
+    offer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _rules(_page(offer), tmp_path)
+    assert cli.main(["rules", "check", str(tmp_path / "rules.toml"), "--offline", "--json"]) == 0
+    [checked] = json.loads(capsys.readouterr().out)["files"]
+    assert checked["findings"] == []
 
 
 @every_offer
