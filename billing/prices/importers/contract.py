@@ -34,6 +34,8 @@ class SkipReason(StrEnum):
     ALL_ZERO = "all_zero"  # every price is 0: free and unknown look the same; --free takes them
     ANOTHER_UNIT = "another_unit"  # the same usage is priced in another unit, which was taken
     ALLOWANCE = "allowance"  # a free quantity of a period: the statement's business
+    LATER = "later"  # applies from a day after the book's
+    PATTERN = "pattern"  # a pattern of model names, which stands for no name in particular
     NO_MODE = "no_mode"  # for a service tier that no event can have
     NO_CONDITION = "no_condition"  # depends on something that no event tells
     NO_METER = "no_meter"  # no meter counts what it prices
@@ -165,7 +167,14 @@ class ImportedBook:
 
 
 # The reasons for which a price that the list states is not in the book, nor another price for the same usage.
-LOST = frozenset(SkipReason) - {SkipReason.NO_PRICE, SkipReason.ALL_ZERO, SkipReason.ANOTHER_UNIT, SkipReason.ALLOWANCE}
+LOST = frozenset(SkipReason) - {
+    SkipReason.NO_PRICE,
+    SkipReason.ALL_ZERO,
+    SkipReason.ANOTHER_UNIT,
+    SkipReason.ALLOWANCE,
+    SkipReason.LATER,
+    SkipReason.PATTERN,
+}
 
 
 @dataclass(slots=True)
