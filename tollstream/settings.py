@@ -100,8 +100,14 @@ class Settings(BaseSettings):
         le=60,
         description="How long a killed worker's partitions wait before another takes them over.",
     )
-    prices: Path | None = Field(default=None, description="Price book: a file, or a folder of dated versions.")
-    rules: Path | None = Field(default=None, description="Surcharge rules: a file, or a folder of dated versions.")
+    prices: Path | None = Field(
+        default=None,
+        description="A price book file, or a folder: a worker publishes the versions that the store does not have.",
+    )
+    rules: Path | None = Field(
+        default=None,
+        description="A rule book file, or a folder: a worker publishes the versions that the store does not have.",
+    )
     meters: Path | None = Field(default=None, description="The installation's own meters, beside the built-in ones.")
     metrics_host: str = Field(default="127.0.0.1", min_length=1, description="Where a worker answers Prometheus.")
     metrics_port: Port = Field(default=9464, description="Port of the same; 0 takes a free one.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -42,7 +43,11 @@ async def test_topics_and_schema_are_missed_and_then_found(settings: Settings) -
     await administration.create(settings.kafka_bootstrap_servers, settings.topic_epoch, settings.partitions)
     await asyncio.to_thread(migrate, clickhouse_configuration(settings))
     after = await asyncio.to_thread(_levels, settings)
-    assert after == {"kafka": "ok", "topics": "ok", "clickhouse": "ok", "schema": "ok"}
+    published = {"published prices": "warn", "published rules": "warn"}
+    assert after == {"kafka": "ok", "topics": "ok", "clickhouse": "ok", "schema": "ok"} | published
+    with_file = settings.model_copy(update={"prices": Path("prices.toml")})  # the first worker publishes it
+    found = await asyncio.to_thread(_levels, with_file)
+    assert (found["published prices"], found["published rules"]) == ("ok", "warn")
 
 
 async def test_another_number_of_partitions_is_a_failure_with_both_numbers(settings: Settings) -> None:

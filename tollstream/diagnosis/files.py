@@ -26,19 +26,17 @@ def meters(settings: Settings) -> Sequence[Finding]:
 
 
 def books(settings: Settings) -> Sequence[Finding]:
-    """Every version of the price book and the rules."""
+    """Every version in the book files that workers publish at their start; files are optional."""
     from billing.prices import PriceBooks
     from billing.surcharges import RuleBooks
 
     findings = []
-    if settings.prices is None:
-        findings.append(Finding("prices", "warn", "no price book is set", "a worker needs one: TOLLSTREAM_PRICES"))
-    else:
+    if settings.prices is not None:
         prices = PriceBooks.load(settings.prices)
-        findings.append(Finding("prices", "ok", f"{len(prices.versions)} version(s) in {settings.prices}"))
-    if settings.rules is None:
-        findings.append(Finding("rules", "warn", "no surcharge rules are set", "a worker needs them: TOLLSTREAM_RULES"))
-    else:
+        number = len(prices.versions) + len(prices.retroactive)
+        findings.append(Finding("prices", "ok", f"{number} version(s) in {settings.prices}"))
+    if settings.rules is not None:
         rules = RuleBooks.load(settings.rules)
-        findings.append(Finding("rules", "ok", f"{len(rules.versions)} version(s) in {settings.rules}"))
+        number = len(rules.versions) + len(rules.retroactive)
+        findings.append(Finding("rules", "ok", f"{number} version(s) in {settings.rules}"))
     return findings

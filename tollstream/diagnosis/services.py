@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tollstream.diagnosis.finding import Finding, Level
 from tollstream.settings import Settings
 from tollstream.store import clickhouse_configuration
+
+if TYPE_CHECKING:
+    from sinks.clickhouse import ClickHouseConfiguration
 
 ANSWER_SECONDS = 5
 START = "start them with `tollstream up`, or name others in the settings"
 
 
 def store(settings: Settings) -> Sequence[Finding]:
-    """ClickHouse's version, and whether the schema is the one this version needs."""
+    """ClickHouse's version, whether the schema is the one this version needs, and whether it has books to rate with."""
     from sinks.clickhouse.client import Client
     from sinks.clickhouse.migrate import schema_state
     from sinks.errors import SinkError, StoreUnreachableError
@@ -37,7 +41,31 @@ def store(settings: Settings) -> Sequence[Finding]:
         applied = len(states) - len(missing)
         shown = f"{applied} of {len(states)} migrations are applied to {configuration.database}; next: {missing[0]}"
         return [*found, Finding("schema", "fail", shown, "run `tollstream schema migrate`")]
-    return [*found, Finding("schema", "ok", f"all {len(states)} migrations are applied to {configuration.database}")]
+    found.append(Finding("schema", "ok", f"all {len(states)} migrations are applied to {configuration.database}"))
+    return [*found, *_published(configuration, settings)]
+
+
+def _published(configuration: ClickHouseConfiguration, settings: Settings) -> Sequence[Finding]:
+    """What workers rate with: the published versions, and until a first one is, those in the files they are given."""
+    from sinks.clickhouse.client import Client
+    from sinks.clickhouse.readers.books import read_book_records
+
+    client = Client.connect(configuration)
+    try:
+        stand = read_book_records(client).standing()
+    finally:
+        client.close()
+    findings = []
+    for kind, files in (("prices", settings.prices), ("rules", settings.rules)):
+        number = sum(book.kind == kind for book in stand)
+        if number:
+            findings.append(Finding(f"published {kind}", "ok", f"{number} version(s)"))
+        elif files is not None:
+            findings.append(Finding(f"published {kind}", "ok", f"none yet; a worker publishes those in {files}"))
+        else:
+            cure = f"tollstream {kind} publish FILE --reason TEXT (docs/publishing.md); workers do not start before"
+            findings.append(Finding(f"published {kind}", "warn", f"no {kind} are published", cure))
+    return findings
 
 
 def broker(settings: Settings) -> Sequence[Finding]:
