@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,97 @@ from billing.explanation.charge import charge_of, explained_kinds
 from billing.surcharges import Rule
 from billing.surcharges.kinds import KINDS
 from tests.golden.explanation.pages import CATALOGUE, NOON, PRICE_BOOKS, RULE_BOOKS, adjustment, billed, void
+from tests.support import rating_table
 from tests.support.rating import DEFAULTS
 from topics.block import DIMENSION_COLUMNS
 from topics.times import microseconds
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 TAGS = dict.fromkeys(DIMENSION_COLUMNS, "") | DEFAULTS | {"builder": "acme", "provider": "northwind"}
+
+
+def _told(folder: Path) -> list[tuple[dict[str, str], dict[str, str]]]:
+    """Each row of a golden table as it stands, and as it is explained."""
+    rater = rating_table.rater(folder)
+    answers = []
+    for row in rating_table.read(folder):
+        tags = {"requested_model" if name == "requested" else name: text for name, text in row.items() if text != "-"}
+        full = {name: {**DEFAULTS, **tags}.get(name, "") for name in DIMENSION_COLUMNS}
+        usage = {meter: Decimal(number) for meter, number in (each.split("=") for each in row["usage"].split(","))}
+        time = datetime.fromisoformat(row["time"])
+        told = explain_usage(full, usage, microseconds(time), rater.books.at(time), rater.rules.at(time), CATALOGUE)
+        winner = told.resolution.winner
+        answer = {**row, "rule": winner.id if winner else "-", "reason": told.unpriced_reason or "-"}
+        for name, column in rating_table.AMOUNTS.items():
+            if name in row:
+                answer[name] = f"{getattr(told.amounts, column):.12f}" if told.amounts else "-"
+        answers.append((row, answer))
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [each for table in ("rating", "price_lists") for each in _told(GOLDEN / table)],
+    ids=lambda row: row["why"],
+)
+def test_an_event_is_explained_as_the_tables_worked_out_by_hand_say(
+    row: dict[str, str], answer: dict[str, str]
+) -> None:
+    assert answer == row
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "formulas"),
+    [
+        ({"kind": "markup", "percent": "25"}, "what the AI cost, 25 % on top", ["1 + 25 ÷ 100", "0.5 × 1.25"]),
+        ({"kind": "markup", "percent": "-5"}, "what the AI cost, 5 % less", ["1 + (-5) ÷ 100", "0.5 × 0.95"]),
+        (
+            {"kind": "margin", "percent": "20"},
+            "a price of which 20 % is margin, and the rest is what the AI cost",
+            ["1 − 20 ÷ 100", "0.5 ÷ 0.8"],
+        ),
+        (
+            {"kind": "per_unit", "amount": "0.04", "meter": "pages"},
+            "0.04 USD for each page, and what the AI cost",
+            ["3 × 0.04", "0.5 + 0.12"],
+        ),
+        (
+            {"kind": "unit_price", "amount": "0.04", "meter": "pages"},
+            "0.04 USD for each page, whatever the AI cost",
+            ["3 × 0.04"],
+        ),
+        ({"kind": "pass_through"}, "what the AI cost", ["0.5"]),
+        ({"kind": "included"}, "nothing: it is included, and the Builder pays for the AI", ["0"]),
+    ],
+)
+def test_each_kind_says_what_it_does_in_words_and_in_numbers(
+    kind: dict[str, str], words: str, formulas: list[str]
+) -> None:
+    rule = Rule.model_validate({"id": "r", "label": "l", "unit": "page", "reason": "why", **kind})
+    charge = charge_of(rule, Decimal("0.5"), {"pages": Decimal(3)}, "USD")
+    assert (charge.words, [step.formula for step in charge.steps]) == (words, formulas)
+    assert charge.amount == charge.steps[-1].amount
+    assert charge.bounds == ()
+
+
+@pytest.mark.parametrize(
+    ("cap", "floor", "bounds"),
+    [
+        ("0.4", None, [("cap", "0.5", "0.4", True)]),
+        (None, "0.6", [("floor", "0.5", "0.6", True)]),
+        ("0.5", "0.5", [("cap", "0.5", "0.5", False), ("floor", "0.5", "0.5", False)]),
+        ("0.4", "0.4", [("cap", "0.5", "0.4", True), ("floor", "0.4", "0.4", False)]),
+    ],
+)
+def test_the_cap_comes_first_then_the_floor(
+    cap: str | None, floor: str | None, bounds: list[tuple[str, str, str, bool]]
+) -> None:
+    given = {name: value for name, value in (("cap", cap), ("floor", floor)) if value is not None}
+    rule = Rule.model_validate({"id": "r", "kind": "pass_through", "label": "l", "unit": "u", "reason": "why", **given})
+    charge = charge_of(rule, Decimal("0.5"), {}, "USD")
+    told = [(each.name, plain(each.before), plain(each.after), each.binds) for each in charge.bounds]
+    assert told == bounds
+    assert charge.amount == Decimal(bounds[-1][2])
 
 
 def test_every_kind_of_surcharge_is_explained() -> None:
