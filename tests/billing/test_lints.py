@@ -277,6 +277,18 @@ def test_a_bound_that_no_event_or_every_event_would_reach_is_warned_of(bounds: d
     assert words in found["never-binds"].sentence
 
 
+def test_a_handful_of_events_proves_nothing_about_a_bound() -> None:
+    assert findings(book(rule(cap="12.5")), last_month=month(group(9, "1"))) == {}
+
+
+def test_a_bound_is_held_against_the_events_of_each_currency_by_itself() -> None:
+    usage = month(group(10, "1"), group(10, "1000", currency="JPY"))  # each comes to USD 0.125 or JPY 125
+    found = lint(book(rule(cap="2")), catalogue=load_catalogue(), prices=None, last_month=usage)
+    yen, dollars = (each.sentence for each in found if each.code == "never-binds")
+    assert "every one of 10 events of 2026-03 would cost the cap, JPY 2" in yen
+    assert "none of 10 events of 2026-03 would reach the cap of USD 2" in dollars
+
+
 def test_a_bound_that_some_events_reach_is_let_pass() -> None:
     usage = month(group(10, "1", base_least=0, base_most=1))
     assert findings(book(rule(floor="0.01", cap="0.5")), last_month=usage) == {}

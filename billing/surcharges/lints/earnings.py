@@ -13,6 +13,7 @@ from billing.surcharges.lints.trial import Tried
 
 STEP = Decimal("0.000000000001")  # one rounding of one event
 FREE = "included"
+ENOUGH_EVENTS = 10  # before it is said that none, or each, of them is past a bound
 
 
 def _loses_money(subject: Subject) -> Iterator[Found]:
@@ -25,7 +26,7 @@ def _loses_money(subject: Subject) -> Iterator[Found]:
             about = "" if _exact(some) else "at most "
             yield Found(
                 rule_id,
-                f"{_events(some)} events of {_month(subject)} cost {_money(base, currency)} and would be charged "
+                f"{_told(some)} of {_month(subject)} cost {_money(base, currency)} and would be charged "
                 f"{about}{_money(most, currency)}: the Builder pays the difference, most of it for {worst}; raise the "
                 "price, or keep expensive models apart in a rule of their own",
             )
@@ -53,7 +54,7 @@ def _included_unbounded(subject: Subject) -> Iterator[Found]:
             continue
         tried = subject.trial.by_rule().get(rule.id, [])
         costs = [
-            f"{_money(_sum(each.group.base_cost for each in some), currency)} for {_events(some)} events"
+            f"{_money(_sum(each.group.base_cost for each in some), currency)} for {_told(some)}"
             for currency, some in _by_currency(tried)
         ]
         funded = f" ({_month(subject)}: {', '.join(costs)})" if costs else ""
@@ -85,7 +86,7 @@ def _no_unit(subject: Subject) -> Iterator[Found]:
         if lacking and len(lacking) < len(tried):  # where all lack it, idle-meter says so
             yield Found(
                 rule_id,
-                f"{_events(lacking)} of {_events(tried)} events of {_month(subject)} have no "
+                f"{_events(lacking)} of {_told(tried)} of {_month(subject)} have no "
                 f"{lacking[0].rule.meter}, and would wait unpriced (no_unit): emit the meter with each of them, or "
                 "write a rule for those without",
             )
@@ -93,29 +94,35 @@ def _no_unit(subject: Subject) -> Iterator[Found]:
 
 def _never_binds(subject: Subject) -> Iterator[Found]:
     for rule_id, tried in subject.trial.by_rule().items():
-        rule, some = tried[0].rule, [each for each in tried if each.priced]
-        if not some or rule.kind == FREE or (rule.floor is not None and rule.floor == rule.cap):
+        rule = tried[0].rule
+        if rule.kind == FREE or (rule.floor is not None and rule.floor == rule.cap):
             continue
-        least, most = min(each.event_least for each in some), max(each.event_most for each in some)
-        currency = some[0].group.currency
-        for name, bound, idle, always in (
-            ("floor", rule.floor, rule.floor is not None and rule.floor <= least, rule.floor and most <= rule.floor),
-            ("cap", rule.cap, rule.cap is not None and most <= rule.cap, rule.cap is not None and least >= rule.cap),
-        ):
-            if bound and always:
-                yield Found(
-                    rule_id,
-                    f"every one of {_events(some)} events of {_month(subject)} would cost the {name}, "
-                    f"{_money(bound, currency)}: the {rule.kind} means nothing; set the {name} where it is the "
-                    "exception",
-                )
-            elif bound and idle:
-                yield Found(
-                    rule_id,
-                    f"none of {_events(some)} events of {_month(subject)} would reach the {name} of "
-                    f"{_money(bound, currency)} (they come to {_money(least, currency)} to {_money(most, currency)}): "
-                    "it protects from nothing seen yet; make sure that it has the right number of zeros",
-                )
+        for currency, some in _by_currency([each for each in tried if each.priced]):
+            if _events(some) < ENOUGH_EVENTS:
+                continue
+            least, most = min(each.event_least for each in some), max(each.event_most for each in some)
+            for name, bound, idle, always in (
+                ("floor", rule.floor, (rule.floor or ZERO) <= least, most <= (rule.floor or ZERO)),
+                ("cap", rule.cap, most <= (rule.cap or ZERO), (rule.cap or ZERO) <= least),
+            ):
+                if bound and (idle or always):
+                    seen = f"{_told(some)} of {_month(subject)}"
+                    yield Found(rule_id, _bound(name, bound, always, seen, rule.kind, currency, least, most))
+
+
+def _bound(
+    name: str, bound: Decimal, always: bool, seen: str, kind: str, currency: str, least: Decimal, most: Decimal
+) -> str:
+    if always:
+        return (
+            f"every one of {seen} would cost the {name}, {_money(bound, currency)}: the {kind} means nothing; set the "
+            f"{name} where it is the exception"
+        )
+    range_seen = f"{_money(least, currency)} to {_money(most, currency)}"
+    return (
+        f"none of {seen} would reach the {name} of {_money(bound, currency)} (they come to {range_seen}): it protects "
+        "from nothing seen yet; make sure that it has the right number of zeros"
+    )
 
 
 def _charging(subject: Subject) -> Iterator[tuple[str, list[Tried]]]:
@@ -151,6 +158,11 @@ def _exact(tried: Sequence[Tried]) -> bool:
 
 def _events(tried: Sequence[Tried]) -> int:
     return sum(each.group.rated_events for each in tried)
+
+
+def _told(tried: Sequence[Tried]) -> str:
+    events = _events(tried)
+    return f"{events} event" if events == 1 else f"{events} events"
 
 
 def _month(subject: Subject) -> str:
