@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal, localcontext
+from typing import Any
 
 import polars as pl
 from hypothesis import given, settings
@@ -70,8 +71,9 @@ def histories(draw: st.DrawFn) -> list[AnyEvent]:
             rule_id=draw(st.sampled_from(("up", "each"))),
             currency="USD",
         )
-        more = {"pricing": pricing} if kind == "rerated" else {}
-        events.append(adjustment(target, f"a{number}", *parts, **more, **owner))
+        more: dict[str, Any] = {"pricing": pricing} if kind == "rerated" else {}
+        reward, fee, earnings = parts
+        events.append(adjustment(target, f"a{number}", reward, fee, earnings, **more, **owner))
     return [event.model_copy(update={"time": event.time if event.id[0] == "e" else NOW}) for event in events]
 
 
