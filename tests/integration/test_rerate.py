@@ -34,9 +34,15 @@ MARKUP = Decimal("1.25")
 
 def call(number: int, model: str = "gpt-next") -> UsageEvent:
     return UsageEvent(
-        id=f"{model}-{number}", source="gateway/test", time=NOW - timedelta(seconds=number % 7200), builder="acme",
-        tenant=f"tenant-{number % 7}", provider="openai", model=model, usage={"input_tokens": Decimal(number % 1000 + 1)},
-    )  # fmt: skip
+        id=f"{model}-{number}",
+        source="gateway/test",
+        time=NOW - timedelta(seconds=number % 7200),
+        builder="acme",
+        tenant=f"tenant-{number % 7}",
+        provider="openai",
+        model=model,
+        usage={"input_tokens": Decimal(number % 1000 + 1)},
+    )
 
 
 def charge(number: int, price: Decimal) -> Decimal:

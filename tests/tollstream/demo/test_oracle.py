@@ -205,6 +205,20 @@ SCENARIOS = {
         adjust id=a2 builder=b-pass target=1 charge=1 reward=0 fee=0 earnings=0 -> dead unbalanced_adjustment
         usage id=1 builder=b-pass in=1000                  -> duplicate
     """,
+    "re-ratings": """
+        usage id=1 builder=b-pass in=1000 model=gpt-z      -> unpriced no_price
+        adjust id=a1 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 by=p2:r:up:usd -> dead invalid_value
+        adjust id=a2 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 by=p2:r::USD   -> dead empty_field
+        adjust id=a3 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 by=p2:r:up:EUR -> rated 3 1 1 1
+        adjust id=a3 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 by=p2:r:up:EUR -> duplicate
+        adjust id=a3 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 -> dead conflicting_duplicate
+        adjust id=a4 builder=b-pass target=1 charge=3 reward=1 fee=1 earnings=1 by=p3:r:up:USD -> dead currency_mismatch
+        adjust id=a5 builder=b-pass target=1 charge=-1 reward=0 fee=0 earnings=-1 by=p3:r:other:EUR -> rated -1 0 0 -1
+        void  id=v1 builder=b-pass target=1                -> rated -2 -1 -1 0
+        usage id=2 builder=b-pass in=1000                  -> rated 0.0025 0.00175 0.00075 0
+        adjust id=b1 builder=b-pass target=2 charge=1 reward=1 fee=0 earnings=0 by=p2:r:up:EUR -> dead currency_mismatch
+        adjust id=b2 builder=b-pass target=2 charge=1 reward=1 fee=0 earnings=0 by=p2:r:up:USD -> rated 1 1 0 0
+    """,
     "times": """
         usage id=1 builder=b-pass in=1 time=300            -> rated 0.0000025 0.00000175 0.00000075 0
         usage id=2 builder=b-pass in=1 time=301            -> dead future_time
@@ -236,6 +250,9 @@ def record(offset: int, words: str) -> Published:
         names = {"charge": "customer_charge", "reward": "provider_reward", "fee": "platform_fee"}
         values = [(name, fields.pop(name)) for name in ("charge", "reward", "fee", "earnings")]
         data["amounts"] = {names.get(name, "builder_earnings"): value for name, value in values}  # type: ignore[assignment]
+        if "by" in fields:
+            texts = fields.pop("by").split(":")
+            data["pricing"] = dict(zip(("price_version", "rule_version", "rule_id", "currency"), texts, strict=True))  # type: ignore[assignment]
     tags = {"builder", "tenant", "provider", "model", "mode", "region", "feature"}
     data |= {name: value for name, value in fields.items() if name in tags}
     if what == "usage":
@@ -305,6 +322,19 @@ def test_a_void_is_counted_in_its_targets_window(books: tuple[Path, Path]) -> No
     assert (total.ledger_rows, total.net_events, total.unpriced_events) == (3, 1, 0)
 
 
+def test_usage_that_was_rated_later_waits_no_longer_and_its_money_stands_where_the_re_rating_said(
+    books: tuple[Path, Path],
+) -> None:
+    _, result = run(SCENARIOS["re-ratings"], books)
+    assert [line.pricing for line in result.lines.values()] == [
+        "unpriced", "rated_later", "rerated", "rated", "rated", "rerated",
+    ]  # fmt: skip
+    assert {line.rating.rule_id for line in result.lines.values() if line.rating.currency == "EUR"} == {"up"}
+    eur = next(total for key, total in result.totals.items() if key[-1] == "EUR")
+    assert (eur.amounts, eur.unpriced_events, eur.net_events) == ([Decimal(0)] * 4, -1, -1)
+    assert sum(total.unpriced_events for total in result.totals.values()) == 0
+
+
 def stored(result: OracleResult) -> tuple[list[dict[str, object]], list[dict[str, object]], list[dict[str, object]]]:
     """What a store that agrees would answer."""
     names = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
@@ -317,7 +347,7 @@ def stored(result: OracleResult) -> tuple[list[dict[str, object]], list[dict[str
     ledger: list[dict[str, object]] = [
         {"source_partition": place[0], "source_offset": place[1], "batch_index": place[2], "kind": line.kind}
         | {"builder": line.builder, "tenant": line.tenant, "window_start": line.window_start}
-        | {"currency": line.rating.currency, "pricing": "rated" if line.amounts is not None else "unpriced"}
+        | {"currency": line.rating.currency, "pricing": line.pricing}
         | dict(zip(names, line.amounts or (None,) * 4, strict=True))
         for place, line in result.lines.items()
     ]

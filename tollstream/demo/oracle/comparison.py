@@ -103,7 +103,7 @@ def _compare_line(line: Line, row: Mapping[str, Any], found: _Differences) -> No
     what = f"ledger row at {line.place}"
     found.check(f"{what}, key", (line.builder, line.tenant, line.window_start, line.rating.currency), _key(row))
     found.check(f"{what}, kind", line.kind, row["kind"])
-    found.check(f"{what}, pricing", "unpriced" if line.amounts is None else "rated", row["pricing"])
+    found.check(f"{what}, pricing", line.pricing, row["pricing"])
     for number, name in enumerate(AMOUNTS):
         found.check(f"{what}, {name}", None if line.amounts is None else line.amounts[number], row[name])
 

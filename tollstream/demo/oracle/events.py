@@ -29,9 +29,11 @@ CHOICES = {  # the first is the default
     "status": ("completed", "aborted", "failed"),
     "usage_source": ("provider", "estimated"),
 }
-REQUIRED = ("source", "id", "time", "subject", "builder", "tenant", "target_source", "target_id")
+PRICING = ("price_version", "rule_version", "rule_id", "currency")
+REQUIRED = ("source", "id", "time", "subject", "builder", "tenant", "target_source", "target_id", *PRICING)
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CURRENCY = re.compile(r"[A-Z]{3}")
 TEXT_BYTES_MAX = 256
 QUANTITY_MAX = Decimal(10) ** 12
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +53,7 @@ class Event:
     target: tuple[str, str] | None  # (source, id) that a void or an adjustment names
     amounts: tuple[Decimal, ...]  # of an adjustment, in the order of AMOUNTS
     note: str
+    pricing: tuple[str, ...] = ()  # of a re-rating, in the order of PRICING
 
     def tag(self, name: str) -> str:
         return dict(self.tags)[name]
@@ -98,6 +101,7 @@ def read_event(published: Published, meters: Collection[str]) -> Event:
         target=target,
         amounts=_amounts(data) if kind == "adjustment" else (),
         note=str(data.get("reason") or ""),
+        pricing=_pricing(data) if kind == "adjustment" else (),
     )
 
 
@@ -203,6 +207,18 @@ def _quantity(value: Any) -> Decimal:
     if quantity != round(quantity, 6):
         raise BrokenError("quantity_too_precise")
     return quantity.normalize()
+
+
+def _pricing(data: Mapping[str, Any]) -> tuple[str, ...]:
+    pricing = data.get("pricing")
+    if pricing is None:
+        return ()
+    if not isinstance(pricing, dict) or not pricing.keys() <= set(PRICING):
+        raise BrokenError("wrong_field_type")
+    texts = tuple(_text(pricing, name) for name in PRICING)
+    if not CURRENCY.fullmatch(texts[-1]):
+        raise BrokenError("invalid_value")
+    return texts
 
 
 def _amounts(data: Mapping[str, Any]) -> tuple[Decimal, ...]:

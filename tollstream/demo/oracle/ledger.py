@@ -3,6 +3,8 @@
 Rules   The first event of an identity (source, id) in a partition counts; a copy with the same content is a
         duplicate, one with other content a dead letter. A void mirrors all that its target was billed so far, in the
         target's window; an adjustment adds its own amounts there. Time is judged against the record's time.
+        An adjustment that says what it was rated with ends its target's quarantine, and gives it rule and currency
+        where no money of it stands yet; where some does, it has to be in the same currency.
 Units   Amounts are Decimal with 12 places in the line's currency; None where nothing can be priced, never 0.
 """
 
@@ -42,6 +44,7 @@ class Line:
     window_start: int  # seconds since 1970
     rating: Rating
     amounts: tuple[Decimal, ...] | None  # in the order of AMOUNTS; None when unpriced
+    pricing: str  # rated | unpriced | rerated | rated_later
 
 
 @dataclass(slots=True)
@@ -57,9 +60,8 @@ class Total:
         sign = {"usage": 1, "void": -1, "adjustment": 0}[line.kind]
         self.ledger_rows += 1
         self.net_events += sign
-        if line.amounts is None:
-            self.unpriced_events += sign
-        else:
+        self.unpriced_events += {"unpriced": sign, "rated_later": -1}.get(line.pricing, 0)
+        if line.amounts is not None:
             self.amounts = [sum_ + amount for sum_, amount in zip(self.amounts, line.amounts, strict=True)]
 
 
@@ -104,6 +106,7 @@ class _Billed:
     event: Event
     line: Line
     amounts: tuple[Decimal, ...] | None
+    rating: Rating  # of the line, until a re-rating says otherwise
     voided: bool = False
 
 
@@ -149,7 +152,7 @@ def recompute(
             except BrokenError as error:
                 result.dead_letters[place] = error.reason
                 continue
-            billed[each.partition, event.source, event.id] = _Billed(event, line, line.amounts)
+            billed[each.partition, event.source, event.id] = _Billed(event, line, line.amounts, line.rating)
             result.lines[place] = line
             key = (line.builder, line.tenant, line.window_start, line.rating.currency)
             result.totals.setdefault(key, Total()).add(line)
@@ -166,7 +169,8 @@ def _judge_time(event: Event, record_time: int, horizon_seconds: int, skew_secon
 def _usage_line(place: Place, event: Event, books: Books, window_seconds: int) -> Line:
     rating = books.rate(event)
     start = event.time // (window_seconds * MICROSECONDS) * window_seconds
-    return Line(place, "usage", event.tag("builder"), event.tag("tenant"), start, rating, rating.amounts)
+    pricing = "unpriced" if rating.amounts is None else "rated"
+    return Line(place, "usage", event.tag("builder"), event.tag("tenant"), start, rating, rating.amounts, pricing)
 
 
 def _correction_line(place: Place, event: Event, billed: dict[tuple[int, str, str], _Billed]) -> Line:
@@ -183,11 +187,28 @@ def _correction_line(place: Place, event: Event, billed: dict[tuple[int, str, st
         raise BrokenError("target_of_other_tenant")
     if target.voided:
         raise BrokenError("target_already_voided")
+    waits = bool(target.rating.unpriced_reason)
     if event.kind == "void":
         amounts = None if target.amounts is None else tuple(-amount for amount in target.amounts)
         target.voided = True
+        pricing = "unpriced" if waits else "rated"
     else:
+        pricing = "rated"
+        if event.pricing:
+            pricing = "rated_later" if waits else "rerated"
+            target.rating = _rerated(target, event.pricing)
         amounts = event.amounts
         so_far = target.amounts or (ZERO,) * len(AMOUNTS)
         target.amounts = tuple(before + more for before, more in zip(so_far, amounts, strict=True))
-    return Line(place, event.kind, builder, tenant, target.line.window_start, target.line.rating, amounts)
+    return Line(place, event.kind, builder, tenant, target.line.window_start, target.rating, amounts, pricing)
+
+
+def _rerated(target: _Billed, pricing: tuple[str, ...]) -> Rating:
+    """What the target's corrections say from now on. Raises BrokenError."""
+    price_version, rule_version, rule_id, currency = pricing
+    old = target.rating
+    if target.amounts is not None and currency != old.currency:
+        raise BrokenError("currency_mismatch")
+    if target.amounts is not None:
+        rule_id, currency = old.rule_id, old.currency
+    return Rating(old.amounts, "", currency, price_version, rule_version, rule_id)
