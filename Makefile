@@ -104,6 +104,10 @@ bench: $(STAMP)  ## events per second end to end, and what each stage costs
 bench-rating: $(STAMP)  ## what rating costs with large books, as a ratio to small ones
 	@$(RUN) bench.rating $(ARGS)
 
+.PHONY: mutants
+mutants: $(STAMP)  ## change billing in thousands of ways: which changes does no test notice?
+	@POLARS_MAX_THREADS=1 $(RUN) tests.mutation.run $(ARGS)
+
 .PHONY: migrate
 migrate: $(STAMP)  ## apply the numbered ClickHouse migrations
 	@$(RUN) tollstream schema migrate $(ARGS)
@@ -119,4 +123,4 @@ lock: $(STAMP)  ## resolve both lock files again (LOCK_ARGS="--upgrade" for newe
 
 .PHONY: clean
 clean:  ## remove .venv, caches and builds; data folders stay
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	@rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -74,7 +74,7 @@ class _Arrays:
         self.week = np.array([week for _, _, week in known], dtype=np.int64)
         self.bounds = _bounds([sheet.entry.tiers for sheet, _, _ in known])
         self.first_hours = np.zeros(len(known), dtype=np.int64)
-        # Of all hours, each sheet's "no hours" first: their first slot, the thresholds of their own tiers, their number.
+        # Of all hours, each sheet's "no hours" first: first slot, thresholds of their own tiers, number of these.
         first_slot: list[int] = []
         inner: list[Sequence[Tier]] = []
         for number, (sheet, _, _) in enumerate(known):
