@@ -4,8 +4,8 @@ Choice  of price book and rule book, each by itself:
         named     the version that `Selection` names, also a retroactive one, for everything
         as rated  otherwise what the event was last re-rated with, so that a correction stands until it is corrected
         own time  otherwise, or with `timeline` in any case, the version that applies at the event's own time
-Later   usage that waits for a price, and has none at its own time, is rated by the first later version that gives it
-        one; likewise for its rule. Named versions have none after them.
+Later   usage that came without a price, and has none at its own time, is rated by the first later version that gives
+        it one; likewise for its rule. Named versions have none after them.
 Unknown a re-rating may have named a version that is not published here: such an event is not rated (`UNKNOWN`).
 Errors  `RerateError` for a version named now that was never published.
 """
@@ -69,13 +69,13 @@ class Rerater:
         events = billed.select(
             "event_time", "dimension", *(name for name in billed.columns if name.startswith(USAGE_PREFIX))
         )
-        may_be_later = billed["waits"].to_numpy()
+        came_unpriced = (billed["pricing"] == "unpriced").to_numpy()
         pending = np.arange(billed.height)
         parts: list[pl.DataFrame] = []
         while len(pending):
             rated = self._rate(events[pending], dimensions, prices[pending], rules[pending])
             reasons = rated["unpriced_reason"].to_numpy()
-            needs = may_be_later[pending] & (reasons != "")
+            needs = came_unpriced[pending] & (reasons != "")
             again = needs & self._advance(pending, reasons, prices, rules)
             done = ~again
             parts.append(rated.filter(done).with_columns(pl.Series("row", pending[done])))

@@ -243,6 +243,27 @@ def test_a_correction_stands_until_it_is_corrected_or_the_timeline_is_asked_for(
     )  # fmt: skip
 
 
+def test_by_the_timeline_usage_that_came_without_a_price_has_that_of_the_first_later_version() -> None:
+    books = [book("p1", 1, model="other"), book("p2", 5, "2"), book("fixed", 1, "3", retroactive=True)]
+    rows = [waiting(0), adjusted(1, 0, "30", "rated_later", price_version="fixed")]
+    [kept] = outcomes(rows, books)
+    [undone] = outcomes(rows, books, selection=Selection(timeline=True))
+    assert (kept["new.price_version"], kept["new.customer_charge"]) == ("fixed", 30)
+    assert (undone["outcome"], undone["new.price_version"], undone["difference.customer_charge"]) == (
+        Outcome.CHANGED, "p2", -10,
+    )  # fmt: skip
+
+
+def test_usage_that_came_with_a_price_never_gets_that_of_a_later_version() -> None:
+    """A rule book that is named has no rule for it: it keeps what it has."""
+    books, late = (
+        [book("p1", 1), book("p2", 5)],
+        [rules("r1", 1), rules("r2", 5, match='builder = "x"'), rules("r3", 9)],
+    )
+    [found] = outcomes([row(0)], books, late, Selection(rules="r2"))
+    assert (found["outcome"], found["reason"], found["new.price_version"]) == (Outcome.UNRATED, "no_rule", "p1")
+
+
 def test_a_version_that_a_re_rating_named_and_nobody_knows_is_not_guessed_at() -> None:
     [found] = outcomes([row(0), adjusted(1, 0, "-1", "rerated", price_version="gone")], [book("p1", 1)])
     assert (found["outcome"], found["reason"]) == (Outcome.UNRATED, "unknown_version")
