@@ -133,6 +133,23 @@ def test_a_long_quotient_that_ends_shows_all_its_digits() -> None:
     assert step.residue == Decimal("-0.00000000000025")
 
 
+def test_an_endless_quotient_is_called_so_even_where_its_first_digits_are_round() -> None:
+    step = quotient("x", Decimal("1E-12"), Decimal("0.9999999999999999"))
+    assert (step.exact, step.amount, step.endless, step.was_rounded) == (Decimal("1E-12"), Decimal("1E-12"), True, True)
+
+
+@pytest.mark.parametrize(("provider", "version", "default"), [("lumen", 0, False), ("northwind", 0, True)])
+def test_a_share_by_contract_is_told_from_the_default(provider: str, version: int, default: bool) -> None:
+    book = PRICE_BOOKS.versions[version]
+    told = explain_usage(
+        TAGS | {"provider": provider}, {"pages": Decimal(1)}, microseconds(NOON), book, None, CATALOGUE
+    )  # fmt: skip
+    assert (told.share, told.share_is_default) == (book.reward_share(provider), default)
+    bare = book.model_copy(update={"rewards": ()})
+    told = explain_usage(TAGS, {"pages": Decimal(1)}, microseconds(NOON), bare, None, CATALOGUE)
+    assert told.share_is_default
+
+
 def test_a_sum_is_not_cut_at_twenty_eight_digits() -> None:
     parts = [Decimal(10) ** 20, Decimal("0.000000000001")]
     assert total("x", parts).exact == Decimal("100000000000000000000.000000000001")

@@ -27,7 +27,7 @@ from billing.published import Book, read_record
 from billing.surcharges import RuleBook
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.books import read_books
-from sinks.clickhouse.readers.events import find_events, find_letters, read_sources
+from sinks.clickhouse.readers.events import SOURCES_MAX, find_events, find_letters, read_sources
 from sinks.clickhouse.readers.lines import read_events, read_line, read_months
 from sinks.lines import Line
 from tollstream.errors import UserError
@@ -86,6 +86,11 @@ class Shelf:
 def explain_event(client: Client, catalogue: MeterCatalogue, event_id: str, source: str | None) -> EventAnswer:
     """Everything about the event with this id."""
     sources = [source] if source is not None else read_sources(client)
+    if len(sources) > SOURCES_MAX:
+        raise NotExplainedError(
+            f"The ledger has more than {SOURCES_MAX:,} sources, too many to look for {event_id} under each: name "
+            "its own with --source."
+        )
     rows = find_events(client, [identity_words(each, event_id) for each in sources])
     mine = [row for row in rows if row["id"] == event_id and row["source"] in sources]
     by_source = sorted({row["source"] for row in mine})

@@ -18,10 +18,12 @@ import pytest
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.readers import events
 from sinks.tables import AMOUNTS
 from tests.golden.explanation.pages import billed
 from tests.support import explained, rows
 from tollstream import cli
+from tollstream.explanation import reading
 
 PAGE = Path(__file__).parents[3] / "docs" / "explain.md"
 EXAMPLE = re.compile(r"```console\n\$ (?P<command>tollstream [^\n]*)\n(?P<answer>.*?)```", re.DOTALL)
@@ -122,6 +124,15 @@ def test_an_id_of_several_sources_is_refused_with_their_names(explain: Any) -> N
     assert (code, out) == (2, "")
     assert "gateway/eu-1, gateway/us-1" in err
     assert "tollstream explain event call-1 --source gateway/eu-1" in err
+
+
+def test_an_id_is_not_looked_for_under_more_sources_than_can_be(explain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (events, reading):
+        monkeypatch.setattr(module, "SOURCES_MAX", 1)
+    code, out, err = explain("call-2")
+    assert (code, out) == (2, "")
+    assert "The ledger has more than 1 sources, too many to look for call-2 under each" in err
+    assert explain("call-2", "--source", "gateway/eu-1")[0] == 0
 
 
 def test_what_is_unknown_is_said_in_a_sentence(explain: Any) -> None:

@@ -101,6 +101,15 @@ def test_a_document_holds_every_step() -> None:
     assert row["explained"]["price_book"]["digest"] == pages.PRICE_BOOKS.versions[0].digest
 
 
+def test_a_rounding_has_its_residue_with_every_digit() -> None:
+    [row] = event_document(CASES["half_even"])["rows"]
+    [meter] = row["explained"]["arithmetic"]["meters"]
+    assert meter["cost"] == {
+        "name": "audio_input_seconds", "formula": "0.5 × 0.000123456789", "exact": "0.0000617283945",
+        "endless": False, "amount": "0.000061728394", "rounded": True, "residue": "-0.0000000000005",
+    }  # fmt: skip
+
+
 def test_the_document_of_unpriced_usage_says_what_is_missing() -> None:
     [row] = event_document(CASES["no_price_for_the_model"])["rows"]
     told = row["explained"]
