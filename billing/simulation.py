@@ -107,10 +107,10 @@ class LeftOut:
     feature: str
     provider: str
     model: str
-    currency_before: str
+    currency_before: str  # "" where that side has no price
     currency_after: str
     events: int
-    before: Amounts  # 0 where that side has no price: see the outcome
+    before: Amounts  # 0 where that side has no price
     after: Amounts
 
     def plus(self, other: LeftOut) -> LeftOut:
@@ -190,7 +190,7 @@ def _cells(before: pl.DataFrame, after: pl.DataFrame, dimensions: pl.DataFrame) 
     frame = before.select("dimension", "voided", pl.col(*names).name.prefix(BEFORE)).hstack(
         after.select(pl.col(*names).name.prefix(AFTER))
     )
-    frame = frame.with_columns(_outcome()).with_columns(_reason())
+    frame = frame.with_columns(_outcome()).with_columns(_reason(), *map(_currency, (BEFORE, AFTER)))
     _refuse_overflow(frame)
     cells = frame.group_by("dimension", *_CELL).agg(pl.len().cast(pl.Int64).alias("events"), pl.col(*_BOTH).sum())
     tagged = cells.hstack(dimensions.select(TAGS)[cells["dimension"].to_list()])
@@ -224,6 +224,12 @@ def _reason() -> pl.Expr:
         .otherwise(pl.lit(""))
         .alias("reason")
     )  # fmt: skip
+
+
+def _currency(side: str) -> pl.Expr:
+    """Of the amounts; where there are none, the currency they would be in says nothing."""
+    priced = pl.col(f"{side}pricing") == "rated"
+    return pl.when(priced).then(f"{side}currency").otherwise(pl.lit("")).alias(f"{side}currency")
 
 
 def _sums(cells: pl.DataFrame, key: list[str]) -> Iterator[tuple[tuple[str, ...], int, Amounts, Amounts]]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import polars as pl
 import pytest
@@ -15,116 +14,14 @@ from billing.loading import parse_version
 from billing.prices import PriceBook, PriceBooks
 from billing.rating import Rater
 from billing.simulation import Amounts, Comparison, LeftOut, Line, Outcome, Simulation
-from billing.standing import BILLED_COLUMNS, CORRECTION_COLUMNS
+from billing.standing import BILLED_COLUMNS
 from billing.surcharges import RuleBook, RuleBooks
 from billing.windows import TotalsOverflowError
 from sinks.usage_columns import usage_rows
 from tests.support import rows
-from tests.support.rows import Row, ledger_row, void_row
+from tests.support.rows import void_row
+from tests.support.trial import CHAT, LEDGER, NEW_RULES, PRICES, UNPRICED, event, rater, simulation
 from topics.block import DIMENSION_COLUMNS
-
-# One unit of input costs a cent with `small` and two with `large`; 70 % of it is the provider's.
-PRICES = """
-    version = "p"
-    effective_from = 2020-01-01T00:00:00Z
-    currency = "USD"
-    [[prices]]
-    provider = "orange"
-    model = "small"
-    meters = { input_tokens = "0.01" }
-    [[prices]]
-    provider = "orange"
-    model = "large"
-    meters = { input_tokens = "0.02" }
-"""
-NEW_RULES = """
-    version = "new"
-    effective_from = 2020-01-01T00:00:00Z
-    [[rules]]
-    id = "double"
-    kind = "markup"
-    percent = "100"
-    label = "AI"
-    unit = "request"
-    reason = "At twice the cost."
-    [[rules]]
-    id = "reports"
-    kind = "margin"
-    percent = "50"
-    match = { feature = "report" }
-    label = "Reports"
-    unit = "report"
-    reason = "Half of the price is margin."
-    [[rules]]
-    id = "searches"
-    kind = "unit_price"
-    amount = "0.10"
-    meter = "requests"
-    match = { feature = "search" }
-    label = "Search"
-    unit = "search"
-    reason = "Ten cents a search."
-"""
-FREE = {"rule_id": "free", "customer_charge": "0.00"}
-
-
-def event(offset: int, tokens: int, base: str, **given: Any) -> Row:
-    """Usage of acme/north that was charged at its base and a half."""
-    cost = Decimal(base)
-    charge = Decimal(given.pop("customer_charge", cost * Decimal("1.5")))
-    return ledger_row(
-        offset,
-        **{
-            "provider": "orange",
-            "model": "small",
-            "rule_id": "half",
-            "usage": {"input_tokens": Decimal(tokens), "requests": Decimal(1)},
-            "base_cost": cost,
-            "provider_reward": cost * Decimal("0.7"),
-            "platform_fee": cost * Decimal("0.3"),
-            "customer_charge": charge,
-            "builder_earnings": charge - cost,
-            **given,
-        },
-    )
-
-
-def adjusted(offset: int, target: Row, earnings: str) -> Row:
-    change = Decimal(earnings)
-    amounts = {"customer_charge": change, "builder_earnings": change}
-    zero = dict.fromkeys(("base_cost", "provider_reward", "platform_fee"), Decimal(0))
-    return void_row(offset, target, kind="adjustment", usage={}, **zero, **amounts)
-
-
-CHAT = event(1, 100, "1.00")
-LEDGER = [
-    CHAT,  #                                                   1.50 -> 2.00
-    event(2, 200, "2.00", feature="report"),  #                3.00 -> 4.00
-    event(3, 50, "1.00", tenant="south", model="large"),  #    1.50 -> 2.00
-    event(4, 100, "1.00", tenant="south", feature="search",  # 0.00 -> 0.30, three searches at ten cents
-          usage={"input_tokens": Decimal(100), "requests": Decimal(3)}, **FREE),
-    event(5, 100, "1.00"),  #                                  1.25 -> 2.00, after a cent-and-a-quarter too many
-]  # fmt: skip
-LEDGER.append(adjusted(6, LEDGER[4], "-0.25"))
-
-
-def rater(prices: str = PRICES, rules: str = NEW_RULES) -> Rater:
-    return Rater(
-        PriceBooks([parse_version(prices, ".toml", "prices", PriceBook)]),
-        RuleBooks([parse_version(rules, ".toml", "rules", RuleBook)]),
-    )
-
-
-def simulation(ledger: Iterable[Row], portions: int = 1, using: Rater | None = None) -> Comparison:
-    """The comparison of a ledger read in so many portions, whole tenants each."""
-    found = Simulation(using or rater())
-    tenants: dict[str, list[Row]] = {}
-    for row in ledger:
-        tenants.setdefault(row["tenant"] if portions > 1 else "", []).append(row)
-    for some in tenants.values():
-        answer = usage_rows(rows.ledger(some).to_batches(), DIMENSION_COLUMNS, (*BILLED_COLUMNS, *CORRECTION_COLUMNS))
-        found.add(answer.rows, answer.dimensions)
-    return found.comparison()
 
 
 def table(lines: Iterable[Line]) -> list[str]:
@@ -143,9 +40,9 @@ def _four(amounts: Amounts) -> str:
     )
 
 
-@pytest.mark.parametrize("portions", [1, 2])
-def test_every_cent_of_a_small_ledger_is_where_it_was_worked_out_by_hand(portions: int) -> None:
-    found = simulation(LEDGER, portions)
+@pytest.mark.parametrize("by_tenant", [False, True])
+def test_every_cent_of_a_small_ledger_is_where_it_was_worked_out_by_hand(by_tenant: bool) -> None:
+    found = simulation(LEDGER, by_tenant=by_tenant)
     assert table(found.totals) == [" USD | 5 5 | 7.25 = 4.20 + 1.80 + 1.25 | 10.30 = 4.20 + 1.80 + 4.30"]
     assert table(found.tenants) == [
         "acme/north USD | 3 3 | 5.75 = 2.80 + 1.20 + 1.75 | 8.00 = 2.80 + 1.20 + 4.00",
@@ -178,7 +75,7 @@ def test_a_change_is_after_minus_before_in_every_amount() -> None:
 
 def test_new_prices_change_rewards_and_fees_and_keep_them_apart() -> None:
     dearer = PRICES.replace('"0.01"', '"0.03"')
-    [line] = simulation([CHAT], using=rater(dearer)).totals
+    [line] = simulation([CHAT], rater(dearer)).totals
     assert table([line]) == [" USD | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 6.00 = 2.10 + 0.90 + 3.00"]
 
 
@@ -186,14 +83,14 @@ def test_rounding_is_that_of_single_events_and_not_of_their_sum() -> None:
     """Half a step each, rounded to even: 0 three times, where their sum would round up to 0.000000000002."""
     tiny = PRICES.replace('"0.01"', '"0.000000000001"')
     half = [event(at, 0, "0.00", usage={"input_tokens": Decimal("0.5"), "requests": Decimal(1)}) for at in range(3)]
-    [line] = simulation(half, using=rater(tiny)).totals
+    [line] = simulation(half, rater(tiny)).totals
     assert line.after == Amounts(*[Decimal(0)] * 4)
 
 
 def test_floor_and_cap_apply_to_single_events() -> None:
     bounded = NEW_RULES.replace('percent = "100"', 'percent = "100"\nfloor = "1.80"\ncap = "2.50"')
     cheap, dear = event(1, 10, "0.10"), event(2, 1000, "10.00")
-    [line] = simulation([cheap, dear], using=rater(rules=bounded)).totals
+    [line] = simulation([cheap, dear], rater(rules=bounded)).totals
     assert line.after.customer_charge == Decimal("4.30")  # 1.80 and 2.50; without bounds 0.20 and 20.00
 
 
@@ -214,7 +111,7 @@ def left_out(found: Comparison) -> LeftOut:
 
 
 def test_usage_that_would_have_no_price_is_no_loss_of_revenue() -> None:
-    left = left_out(simulation([CHAT], using=rater(PRICES.replace('"small"', '"other"'))))
+    left = left_out(simulation([CHAT], rater(PRICES.replace('"small"', '"other"'))))
     assert (left.outcome, left.reason, left.model, left.events) == (Outcome.UNPRICED_AFTER, "no_price", "small", 1)
     assert (left.currency_before, left.before.customer_charge, left.after) == ("USD", Decimal("1.50"), Amounts())
 
@@ -223,13 +120,10 @@ def test_usage_that_no_rule_would_match_is_named_with_its_feature() -> None:
     only_reports = NEW_RULES.replace(
         'percent = "100"', 'percent = "100"\nmatch = { feature = "report", mode = "batch" }'
     )
-    left = left_out(simulation([CHAT], using=rater(rules=only_reports)))
+    left = left_out(simulation([CHAT], rater(rules=only_reports)))
     assert (left.outcome, left.reason, left.builder, left.feature) == (
         Outcome.UNPRICED_AFTER, "no_rule", "acme", "chat",
     )  # fmt: skip
-
-
-UNPRICED = {"pricing": "unpriced", "unpriced_reason": "no_price", "rule_id": "", "currency": "", **rows.NULL_AMOUNTS}
 
 
 def test_usage_that_waits_for_a_price_and_would_have_one_is_no_gain() -> None:
@@ -239,7 +133,7 @@ def test_usage_that_waits_for_a_price_and_would_have_one_is_no_gain() -> None:
 
 
 def test_usage_that_has_no_price_either_way_is_counted() -> None:
-    found = simulation([CHAT | UNPRICED], using=rater(PRICES.replace('"small"', '"other"')))
+    found = simulation([CHAT | UNPRICED], rater(PRICES.replace('"small"', '"other"')))
     left = left_out(found)
     assert (left.outcome, left.reason, left.events) == (Outcome.UNPRICED, "no_price", 1)
     assert found.events[Outcome.UNPRICED] == 1
@@ -247,10 +141,10 @@ def test_usage_that_has_no_price_either_way_is_counted() -> None:
 
 def test_two_currencies_are_never_one_number() -> None:
     euros = rater(PRICES.replace("USD", "EUR"))
-    left = left_out(simulation([CHAT], using=euros))
+    left = left_out(simulation([CHAT], euros))
     assert (left.outcome, left.currency_before, left.currency_after) == (Outcome.OTHER_CURRENCY, "USD", "EUR")
     assert (left.before.customer_charge, left.after.customer_charge) == (Decimal("1.50"), Decimal("2.00"))
-    already = simulation([CHAT, event(2, 100, "1.00", currency="EUR")], using=euros)
+    already = simulation([CHAT, event(2, 100, "1.00", currency="EUR")], euros)
     assert table(already.totals) == [" EUR | 1 1 | 1.50 = 0.70 + 0.30 + 0.50 | 2.00 = 0.70 + 0.30 + 1.00"]
 
 
@@ -288,7 +182,7 @@ def test_the_time_of_each_event_decides_between_published_versions() -> None:
     rules = RuleBooks([parse_version(NEW_RULES, ".toml", "rules", RuleBook)])
     early = CHAT | {"event_time": datetime(2026, 1, 14, 23, 59, tzinfo=UTC)}
     late = event(2, 100, "1.00", event_time=datetime(2026, 1, 15, tzinfo=UTC))
-    [line] = simulation([early, late], using=Rater(books, rules)).totals
+    [line] = simulation([early, late], Rater(books, rules)).totals
     assert line.after.customer_charge == Decimal("12.00")  # 2 x 1.00 and 2 x 5.00
 
 
