@@ -38,7 +38,7 @@ NEW_RULES = """
     id = "double"
     kind = "markup"
     percent = "100"
-    label = "AI"
+    label = "Assistant answers"
     unit = "request"
     reason = "At twice the cost."
     [[rules]]
@@ -55,9 +55,9 @@ NEW_RULES = """
     amount = "0.10"
     meter = "requests"
     match = { feature = "search" }
-    label = "Search"
-    unit = "search"
-    reason = "Ten cents a search."
+    label = "Searches"
+    unit = "request"
+    reason = "Ten cents for each search request."
 """
 FREE = {"rule_id": "free", "customer_charge": "0.00"}
 
