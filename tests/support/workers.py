@@ -107,7 +107,8 @@ class Installation:
             "prices": str(self.folder / "prices.toml"),
             "rules": str(self.folder / "rules.toml"),
         }
-        lines = [f"{name} = {json.dumps(value)}" for name, value in (values | self.settings).items()]
+        chosen = values | self.settings  # None: not set, whatever it is above
+        lines = [f"{name} = {json.dumps(value)}" for name, value in chosen.items() if value is not None]
         self.settings_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def emitter(self, **settings: Any) -> Emitter:
