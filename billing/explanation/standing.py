@@ -1,8 +1,9 @@
 """How an event stands: what the ledger holds for it, and every void and adjustment since, with the running sum.
 
 Rows are ledger rows as `sinks.frames` reads them back, by column name. A place is (epoch, partition, offset, index).
-A void has to be minus the sum before it. An adjustment of a re-rating has to be what its books make of the usage, minus
-the sum before it; any other adjustment is taken for what its publisher says it is, and must only balance.
+A void has to be minus the sum before it. An adjustment of a re-rating has to be what its books make of the usage, less
+what rating made of it so far (what was corrected by hand stays on top), or less all that stands (it is replaced); any
+other adjustment is taken for what its publisher says it is, and must only balance.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Correction:
     before: Amounts | None  # how the event stood
     standing: Amounts | None
     rerated: UsageExplanation | None  # of a re-rating: what its books make of the usage
+    basis: Amounts | None  # of a re-rating: what it is the difference to, `before` or without what was done by hand
     differences: tuple[Difference, ...]
 
 
@@ -59,21 +61,32 @@ def amounts_of(row: Row) -> Amounts | None:
 def corrections_of(target: Row, rows: Iterable[Row], rerate: Rerate) -> tuple[Correction, ...]:
     """The voids and adjustments among `rows` that are about `target`, in the order of the log, with running sums."""
     found: list[Correction] = []
-    running = amounts_of(target)
+    running = by_rating = amounts_of(target)
     for row in _about(target, rows):
-        amounts, rerated, before = amounts_of(row), None, running
+        amounts, before = amounts_of(row), running
+        rerated = rerate(row) if row["kind"] == "adjustment" else None
+        basis: Amounts | None = None
+        differences: tuple[Difference, ...] = ()
         if row["kind"] == "void":
-            expected = minus(running) if running else None
-        else:
-            rerated = rerate(row)
-            expected = _rerating(rerated, running)
-        by_hand = row["kind"] == "adjustment" and rerated is None
-        differences = () if by_hand else _of(amounts, expected)
+            differences = _of(amounts, minus(running) if running else None)
+        elif rerated is not None:
+            basis, differences = _rerating(amounts, rerated.amounts, by_rating, running)
         if amounts is not None:
             running = plus(running or NOTHING, amounts)
+            by_rating = plus(by_rating or NOTHING, amounts) if rerated is not None else by_rating
             differences += () if amounts.balanced else (Difference("balance", "does not balance", "balances"),)
-        found.append(Correction(row, amounts, before, running, rerated, differences))
+        found.append(Correction(row, amounts, before, running, rerated, basis, differences))
     return tuple(found)
+
+
+def _rerating(
+    amounts: Amounts | None, due: Amounts | None, by_rating: Amounts | None, running: Amounts | None
+) -> tuple[Amounts, tuple[Difference, ...]]:
+    """What a re-rating is the difference to, and where it is neither: that what is done by hand stays is the rule."""
+    keep, replace = by_rating or NOTHING, running or NOTHING
+    if due is not None and amounts == plus(due, minus(replace)) != plus(due, minus(keep)):
+        return replace, ()
+    return keep, _of(amounts, plus(due, minus(keep)) if due is not None else None)
 
 
 def target_of(correction: Row, rows: Iterable[Row]) -> Row | None:
@@ -120,12 +133,6 @@ def _of(ledger: Amounts | None, explained: Amounts | None) -> tuple[Difference, 
 
 def _amount(amounts: Amounts | None, name: str) -> Decimal | None:
     return getattr(amounts, name) if amounts else None
-
-
-def _rerating(rerated: UsageExplanation | None, before: Amounts | None) -> Amounts | None:
-    if rerated is None or rerated.amounts is None:
-        return None
-    return plus(rerated.amounts, minus(before or NOTHING))
 
 
 def minus(amounts: Amounts) -> Amounts:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.emitter import Encoding
-from tests.support.workers import Installation
+from tests.support.workers import PRICES, Installation
 from tollstream import cli
 from tollstream.settings import CONFIG_VARIABLE
 from topics.events import AdjustmentEvent, Amounts, UsageEvent, VoidEvent
@@ -115,3 +115,37 @@ async def test_every_event_and_every_line_of_a_log_is_explained_to_the_last_digi
         assert shown == Decimal(window["totals"]["customer_charge"])
         events += len(page["events"])
     assert events == len(ledger)
+
+
+async def test_what_was_rated_again_is_explained_by_the_books_that_it_was_rated_with(
+    billed: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(billed.settings_file))
+    book = tmp_path / "corrected.toml"
+    book.write_text(
+        PRICES.replace("test-prices-1", "corrected").replace('"0.25"', '"0.20"')
+        .replace('currency = "USD"', 'currency = "USD"\nretroactive = true')
+        + '[[prices]]\nprovider = "openai"\nmodel = "unheard-of"\nmeters = { input_tokens = "0.000001", '
+        'output_tokens = "0.000002" }\n'
+    )  # fmt: skip
+    by = ("--by", "ana", "--reason", "openai lowered its price")
+
+    async def run(*arguments: str) -> dict[str, Any]:
+        code = await asyncio.to_thread(cli.main, [*arguments, "--json"])
+        said = capsys.readouterr()
+        assert code == 0, (arguments, said.out, said.err)
+        document: dict[str, Any] = json.loads(said.out)
+        return document
+
+    await run("prices", "publish", str(book), *by)
+    span = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
+    await run("rerate", *span, "--prices", "corrected", "--apply", "--wait", *by)
+    for number, pricing in ((3, "rerated"), (100, "rerated"), (200, "rated_later")):
+        [found] = (await run("explain", f"event-{number}"))["rows"]
+        [correction] = found["explained"]["corrections"]
+        assert (correction["pricing"], correction["price_version"]) == (pricing, "corrected")
+        assert correction["by_these_books"]["amounts"] == found["explained"]["standing"]
+        assert correction["note"] == "openai lowered its price"
+    line = await run("explain", "acme/globex", *span)
+    assert line["holds"]
+    assert line["sums"]["USD"]["totals"]["unpriced_events"] == 0

@@ -262,6 +262,7 @@ def _correction(each: Correction) -> Document:
     return {
         **ledger_row(each.row),
         "by_these_books": explanation(each.rerated) if each.rerated is not None else None,
+        "difference_to": amounts(each.basis),
         "before": amounts(each.before),
         "standing": amounts(each.standing),
         "differences": _differences(each.differences),

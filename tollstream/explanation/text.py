@@ -175,7 +175,9 @@ def _correction(page: Page, each: Correction) -> None:
     if each.rerated is not None and each.rerated.amounts is not None:
         again(page, each.rerated)
         page.amount("charge by these books", money(each.rerated.amounts.customer_charge), 5)
-        page.amount("less what stood before", money(minus(each.before or NOTHING).customer_charge), 5)
+        hands = each.basis is not None and each.basis != (each.before or NOTHING)
+        words = "less what rating came to before; what was done by hand stays" if hands else "less what stood before"
+        page.amount(words, money(minus(each.basis or NOTHING).customer_charge), 5)
     if each.amounts is not None:
         page.amount("change of the charge", signed(each.amounts.customer_charge), 5)
         parts = ", ".join(f"{NAMES[name]} {signed(getattr(each.amounts, name))}" for name in AMOUNTS[1:])

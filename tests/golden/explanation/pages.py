@@ -100,6 +100,14 @@ def cases() -> dict[str, EventAnswer]:
         pricing="rerated", price_version="2026-01-corrected", rule_version="rules-1",
     )  # fmt: skip
     goodwill = adjustment(831, plain, {"reward": "0", "fee": "0", "earnings": "-0.001"}, "goodwill")
+    # Rated again after the goodwill, back to the old books: it is kept on top of 0.005625, or replaced.
+    kept, replaced = (
+        adjustment(
+            offset, plain, {"reward": "0.00035", "fee": "0.00015", "earnings": earnings}, "the old price after all",
+            pricing="rerated", price_version="2026-01", rule_version="rules-1",
+        )
+        for offset, earnings in ((834, "0.000125"), (835, "0.001125"))
+    )  # fmt: skip
     rest = {name: -(plain[name] + rerated[name] + goodwill[name]) for name in ("base_cost", *AMOUNTS)}
     back = void(832, plain, note="sent twice by the gateway", **rest)
     # By hand: 1000 x 0.000001 + 5 x 0.000004 = 0.00102; reward 0.000714, fee 0.000306; 25 % on top: 0.000255.
@@ -130,6 +138,8 @@ def cases() -> dict[str, EventAnswer]:
         "the_ledger_is_wrong": answer("call-812", [wrong]),
         "rated_again": answer("call-812", [plain, rerated, goodwill]),
         "taken_back": answer("call-812", [plain, rerated, goodwill, back]),
+        "rated_again_beneath_a_goodwill": answer("call-812", [plain, rerated, goodwill, kept]),
+        "rated_again_instead_of_a_goodwill": answer("call-812", [plain, rerated, goodwill, replaced]),
         "the_void_itself": answer("void-832", [plain, rerated, goodwill, back]),
         "rated_later": answer("call-819", [unknown, later]),
         "a_void_without_its_target": answer("void-832", [back]),
