@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from billing.surcharges.precedence import names, precedence, resolve
+import pytest
+
+from billing.surcharges.precedence import names, precedence, resolve, terms
 from tests.support.lints import book, rule
 
 TAGS = {
@@ -83,13 +85,48 @@ def test_all_rules_stand_in_one_order_with_what_they_name() -> None:
     ]
 
 
-def test_a_long_class_is_shortened_in_the_sentence() -> None:
-    classes = {"many": [f"m{number}" for number in range(7)], "none": []}
-    two = book(
-        rule("a", match={"model_class": "many"}), rule("b", match={"model_class": "none"}), classes=classes
-    )  # fmt: skip
-    many, none = resolve(two, TAGS).nearest
-    assert (
-        many.differences[0].sentence == "it wants a model of class many (m0, m1, m2, m3, m4 and 2 more), not nw-large"
-    )
-    assert none.differences[0].sentence == "it wants a model of class none (which is empty), not nw-large"
+@pytest.mark.parametrize(
+    ("members", "shown"),
+    [(0, "which is empty"), (1, "m0"), (5, "m0, m1, m2, m3, m4"), (6, "m0, m1, m2, m3, m4 and 1 more")],
+)
+def test_a_class_is_shown_by_its_first_five_models(members: int, shown: str) -> None:
+    classes = {"c": [f"m{number}" for number in range(members)]}
+    [missed] = resolve(book(rule("a", match={"model_class": "c"}), classes=classes), TAGS).nearest
+    assert missed.differences[0].sentence == f"it wants a model of class c ({shown}), not nw-large"
+
+
+def test_usage_without_a_model_is_told_so() -> None:
+    [missed] = resolve(book(rule("a", match={"model_class": "light"})), {**TAGS, "model": ""}).nearest
+    [difference] = missed.differences
+    assert difference.sentence == "it wants a model of class light (nw-small), not usage without a model"
+    assert (difference.field, difference.wanted, difference.found) == ("model_class", "light", "")
+
+
+def test_of_two_classes_the_one_with_the_served_name_goes_first() -> None:
+    snapshot = "nw-large-2026-01-31"
+    classes = {"dated": [snapshot], "plain": ["nw-large"]}
+    rules = [rule(name, match={"model_class": name}) for name in ("plain", "dated")]
+    explained = resolve(book(*rules, classes=classes), {**TAGS, "model": snapshot}, "nw-large")
+    assert explained.winner is not None
+    assert explained.winner.id == "dated"
+    [lost] = explained.lost
+    assert (lost.rule.id, lost.field) == ("plain", "model_class")
+    assert lost.sentence == f"dated goes by the name under which the model was served ({snapshot}), plain does not"
+
+
+def test_a_rule_is_told_in_one_line() -> None:
+    bounds = {"floor": "0.0040", "cap": "2"}
+    told = [
+        terms(each)
+        for each in book(
+            rule("a", percent="12.50", match={"feature": "a"}), rule("b", "per_unit", match={"feature": "b"}, **bounds),
+            rule("c", "pass_through", match={"feature": "c"}),
+        ).rules
+    ]  # fmt: skip
+    assert told == ["markup 12.50 %", "per_unit 0.01 for each of requests, at least 0.0040, at most 2", "pass_through"]
+
+
+def test_as_many_near_misses_are_told_as_are_asked_for() -> None:
+    assert len(resolve(BOOK, {**TAGS, "builder": "nobody", "tenant": "t"}).nearest) == 3
+    assert len(resolve(BOOK, {**TAGS, "builder": "nobody", "tenant": "t"}, nearest=5).nearest) == 5
+    assert resolve(BOOK, TAGS, nearest=0).nearest == ()

