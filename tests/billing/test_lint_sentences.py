@@ -34,7 +34,7 @@ def _used(*groups: Any, kind: str = "markup", **given: Any) -> Case:
 
 CASES: dict[str, Case] = {
     "reason is a placeholder": _alone(reason="TBD."),
-    "label is a placeholder": _alone(label="AI usage"),
+    "label is a placeholder": _alone(label="Usage"),
     "unit is a placeholder": _alone(unit="units"),
     "reason repeats the label": _alone(reason="Premium drafts"),
     "reason repeats the unit": _alone(reason="request"),

@@ -20,7 +20,7 @@ PLACEHOLDERS = frozenset(
         "a", "n/a", "na", "nil", "none", "null", "tba", "tbc", "tbd", "todo", "to do", "fixme", "xxx", "x", "test",
         "reason", "label", "unit", "units", "text", "lorem ipsum", "see contract", "see terms", "as agreed",
         "price", "pricing", "charge", "charges", "fee", "fees", "surcharge", "misc", "miscellaneous", "other",
-        "various", "usage", "ai", "ai usage", "cost", "costs", "item", "items", "thing", "piece", "because",
+        "various", "usage", "ai", "cost", "costs", "item", "items", "thing", "piece", "because",
         "default",
     }
 )  # fmt: skip
