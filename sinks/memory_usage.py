@@ -22,7 +22,7 @@ class MemoryUsage:
         self._ledger = ledger
 
     async def plan_usage(self, usage: UsageRange, portion_rows: int = PORTION_ROWS) -> list[UsagePortion]:
-        rows = self._ledger.filter(_started(*usage.windows))
+        rows = self._ledger.filter(_started(*usage.windows), _wanted(usage))
         if usage.builder:
             rows = rows.filter(pl.col("builder") == usage.builder)
 
@@ -37,6 +37,7 @@ class MemoryUsage:
         time = pl.col("event_time")
         rows = self._ledger.filter(
             _started(*portion.windows),
+            _wanted(portion.usage),
             ~usage | ((time >= portion.usage.start) & (time < portion.usage.end)),
         )
         number, shards = portion.shard
@@ -49,6 +50,11 @@ class MemoryUsage:
 
 def _started(start: datetime, end: datetime) -> pl.Expr:
     return (pl.col("window_start") >= start) & (pl.col("window_start") < end)
+
+
+def _wanted(usage: UsageRange) -> pl.Expr:
+    unpriced = (pl.col("kind") != "usage") | (pl.col("pricing") == "unpriced")
+    return unpriced if usage.unpriced else pl.lit(value=True)
 
 
 def _is(tenant: Tenant) -> pl.Expr:

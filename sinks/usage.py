@@ -29,6 +29,7 @@ class UsageRange:
     start: datetime
     end: datetime
     builder: str = ""
+    unpriced: bool = False  # only what came without a price, and every correction
 
     @property
     def windows(self) -> tuple[datetime, datetime]:

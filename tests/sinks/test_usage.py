@@ -60,6 +60,17 @@ def ids(portions: list[list[dict[str, Any]]]) -> list[list[str]]:
     return [[row["id"] for row in portion] for portion in portions]
 
 
+async def test_only_what_came_without_a_price_is_read_where_nothing_else_is_asked_for_and_every_correction(
+    sink: Sink,
+) -> None:
+    nothing: dict[str, Any] = rows.NULL_AMOUNTS
+    waiting = usage_at(1, pricing="unpriced", unpriced_reason="no_price", **nothing)
+    await sink.write_ledger(rows.ledger([usage_at(0), waiting, void_row(2, usage_at(0)), void_row(3, waiting)]))
+    unpriced = UsageRange(DAY.start, DAY.end, unpriced=True)
+    assert ids(await read(sink, unpriced)) == [["e1", "v2", "v3"]]
+    assert [portion.rows for portion in await ledger_of(sink).plan_usage(unpriced)] == [3]
+
+
 async def test_a_row_comes_back_as_the_rater_takes_it(sink: Sink) -> None:
     event = usage_at(3, usage={"input_tokens": Decimal("1000000000000.000001"), "requests": Decimal(0)}, region="eu")
     await sink.write_ledger(rows.ledger([event, void_row(4, event)]))

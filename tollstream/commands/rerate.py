@@ -14,13 +14,12 @@ from rich.console import Console
 from billing.rerating import ByHand, Selection
 from gateway.emitter import EmitterConfiguration
 from sinks.clickhouse import ClickHouseSink
-from sinks.usage import PORTION_ROWS
 from tollstream.books import load_published
 from tollstream.commands.backfill import Moment
 from tollstream.rerating.progress import Teller
 from tollstream.rerating.report import history, record, show, show_history
 from tollstream.rerating.request import FIRST, LAST, Request, RerateRefusedError
-from tollstream.rerating.run import Installation, Result, Told, apply, preview, wait_until_stored
+from tollstream.rerating.run import PORTION_ROWS, Installation, Result, Told, apply, preview, wait_until_stored
 from tollstream.settings import Settings, load_settings
 from tollstream.store import clickhouse_configuration
 from topics.catalogue import raw_topic_name

@@ -47,7 +47,7 @@ class Request:
     @property
     def usage(self) -> UsageRange:
         """As the ledger is asked for it."""
-        return UsageRange(self.start, self.end, self.builder)
+        return UsageRange(self.start, self.end, self.builder, self.unpriced)
 
 
 def plan_of(

@@ -14,7 +14,6 @@ from billing.rerating import Rerater
 from billing.surcharges import RuleBooks
 from gateway.emitter import EmitterConfiguration
 from sinks.rerates import PUBLISHED, RESUMED, Rerate, replace
-from sinks.usage import PORTION_ROWS
 from tollstream.rerating.computing import Advance, Progress, RerateLedger, compute, read_progress
 from tollstream.rerating.plans import expired, named, obstacles, record_plan, record_state, unfinished
 from tollstream.rerating.publishing import Published, log_ends, publish
@@ -23,6 +22,7 @@ from tollstream.rerating.summary import Summary
 from topics.meters import MeterCatalogue
 
 POLL_SECONDS = 0.5
+PORTION_ROWS = 100_000  # some 400 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _ARROW = {
 
 def plan_usage(client: Client, usage: UsageRange, portion_rows: int) -> list[UsagePortion]:
     """Counts by tenant, from the sort key alone; by window only for tenants that are too large for one portion."""
-    where = _windows(*usage.windows)
+    where = f"{_windows(*usage.windows)} AND {_wanted(usage)}"
     if usage.builder:
         where += " AND builder = {builder:String}"
     sql = f"""
@@ -48,7 +48,7 @@ def read_usage(client: Client, portion: UsagePortion, tags: Collection[str], col
     selected = [*ALWAYS, *(name for name in DIMENSION_COLUMNS if name in tags)]
     selected += [name for name in columns if name not in selected]
     start, end = (moment(time) for time in (portion.usage.start, portion.usage.end))
-    conditions = [_windows(*portion.windows), _tenants(portion)]
+    conditions = [_windows(*portion.windows), _tenants(portion), _wanted(portion.usage)]
     conditions.append(f"(kind != 'usage' OR (event_time >= {start} AND event_time < {end}))")
     number, shards = portion.shard
     if shards > 1:
@@ -69,7 +69,8 @@ def _windows_of(client: Client, usage: UsageRange, tenant: Tenant) -> list[tuple
     sql = f"""
         SELECT toInt64(toUnixTimestamp(window_start)) AS start, {_COUNTS}
         FROM {_table(client)}
-        WHERE {_windows(*usage.windows)} AND builder = {{builder:String}} AND tenant = {{tenant:String}}
+        WHERE {_windows(*usage.windows)} AND {_wanted(usage)}
+            AND builder = {{builder:String}} AND tenant = {{tenant:String}}
         GROUP BY start ORDER BY start
     """
     parameters = {"builder": tenant[0], "tenant": tenant[1]}
@@ -87,6 +88,10 @@ def _counted(row: dict[str, int]) -> Counted:
 
 def _windows(start: datetime, end: datetime) -> str:
     return f"window_start >= {window(start)} AND window_start < {window(end)}"
+
+
+def _wanted(usage: UsageRange) -> str:
+    return "(kind != 'usage' OR pricing = 'unpriced')" if usage.unpriced else "true"
 
 
 def _tenants(portion: UsagePortion) -> str:
