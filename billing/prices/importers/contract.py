@@ -9,7 +9,7 @@ Left out   `Skipped`: the entry's key, the field where only that is left out, a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -66,34 +66,42 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a list."""
+
+    provider: str
+    priced: bool  # has a price above 0
+    taken: bool  # is in the book, at least in part
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a list the book holds. `priced` = with a price above 0; `taken` of them are in the book."""
+    """How much of a list the book holds, of the providers asked for."""
 
     source: str  # "litellm 1.110.2"
-    in_source: int
-    priced: int
-    taken: int
-    in_part: int  # of the taken ones, those of which some price was left out for a reason that loses it
+    in_source: int  # entries, whatever they are
+    priced: int  # of them, those with a price above 0
+    taken: int  # of these, those in the book
+    in_part: int  # of these, those of which some price is lost
+    not_taken: tuple[str, ...]  # the keys of those priced and not taken
     aliases: int
     noise: int  # numbers taken without the digits of binary arithmetic
-    not_wanted: int = 0  # priced, but of providers that were not asked for
 
     @property
     def share(self) -> Decimal:
-        """Taken of those priced and wanted, in percent, two places, rounded down."""
-        wanted = self.priced - self.not_wanted
-        return Decimal(self.taken * 10000 // wanted) / 100 if wanted else Decimal(100)
+        """Taken of those priced, in percent, two places, rounded down."""
+        return Decimal(self.taken * 10000 // self.priced) / 100 if self.priced else Decimal(100)
 
-    def record(self) -> dict[str, int | str]:
+    def record(self) -> dict[str, int | str | list[str]]:
         """For --json."""
         return {
             "source": self.source,
             "in_source": self.in_source,
             "priced": self.priced,
-            "not_wanted": self.not_wanted,
             "taken": self.taken,
-            "taken_in_part": self.in_part,
             "taken_percent": f"{self.share}",
+            "taken_in_part": self.in_part,
+            "not_taken": list(self.not_taken),
             "aliases": self.aliases,
             "numbers_without_noise": self.noise,
         }
@@ -103,11 +111,32 @@ class Coverage:
 class ImportedBook:
     """What an importer made of a list."""
 
+    source: str
+    in_source: int
     entries: tuple[PriceEntry, ...]
     aliases: tuple[Alias, ...]
     regions: tuple[RegionMultiplier, ...]
     skipped: tuple[Skipped, ...]
-    coverage: Coverage
+    listed: Mapping[str, Listed]  # by key
+    noise: int = 0
+
+    @property
+    def coverage(self) -> Coverage:
+        """How much of the list is in the book."""
+        lost = {each.key for each in self.skipped if each.reason in LOST}
+        taken = {key for key, each in self.listed.items() if each.priced and each.taken}
+        not_taken = tuple(sorted(key for key, each in self.listed.items() if each.priced and not each.taken))
+        aliases = sum(len(alias.names) for alias in self.aliases)
+        return Coverage(
+            source=self.source,
+            in_source=self.in_source,
+            priced=len(taken) + len(not_taken),
+            taken=len(taken),
+            in_part=len(taken & lost),
+            not_taken=not_taken,
+            aliases=aliases,
+            noise=self.noise,
+        )
 
     def by_reason(self) -> dict[str, list[Skipped]]:
         """Everything left out, in order of the reasons; reasons without any are missing."""
@@ -120,7 +149,7 @@ class ImportedBook:
         """The book of all this; BookError where the list contradicts itself in a way the importer did not see."""
         if not self.entries:
             why = self.reasons() or "it is empty"
-            raise BookError(f"nothing of {self.coverage.source} can be taken ({why}): there is no book to write")
+            raise BookError(f"nothing of {self.source} can be taken ({why}): there is no book to write")
         try:
             return PriceBook(
                 version=version,
@@ -132,9 +161,7 @@ class ImportedBook:
                 content="",
             )
         except ValidationError as error:
-            raise BookError(
-                f"{self.coverage.source}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
-            ) from None
+            raise BookError(f"{self.source}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
     def reasons(self) -> str:
         """`12 too_precise, 3 no_mode`."""
@@ -146,23 +173,15 @@ class ImportedBook:
         wanted = set(providers)
         missing = sorted(wanted - {entry.provider for entry in self.entries})
         if missing:
-            raise BookError(f"{self.coverage.source} has no prices of {', '.join(missing)}: check the names")
-        entries = tuple(entry for entry in self.entries if entry.provider in wanted)
-        kept = {entry.provenance.key for entry in entries if entry.provenance}
-        everything = {entry.provenance.key for entry in self.entries if entry.provenance}
-        aliases = tuple(alias for alias in self.aliases if alias.provider in wanted)
+            raise BookError(f"{self.source} has no prices of {', '.join(missing)}: check the names")
+        others = {key for key, each in self.listed.items() if each.provider not in wanted}
         return replace(
             self,
-            entries=entries,
-            aliases=aliases,
+            entries=tuple(entry for entry in self.entries if entry.provider in wanted),
+            aliases=tuple(alias for alias in self.aliases if alias.provider in wanted),
             regions=tuple(region for region in self.regions if region.provider in wanted),
-            coverage=replace(
-                self.coverage,
-                taken=len(kept),
-                in_part=len({each.key for each in self.skipped if each.key in kept and each.reason in LOST}),
-                aliases=sum(len(alias.names) for alias in aliases),
-                not_wanted=len(everything - kept),
-            ),
+            skipped=tuple(each for each in self.skipped if each.key not in others),
+            listed={key: each for key, each in self.listed.items() if key not in others},
         )
 
 

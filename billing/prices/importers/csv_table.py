@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from billing.documents import BookError
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry
-from billing.prices.importers.contract import Coverage, ImportedBook
+from billing.prices.importers.contract import ImportedBook, Listed
 from billing.prices.price import PER_MAX, Price
 from topics.meters import MeterCatalogue, MeterKind
 
@@ -62,7 +62,7 @@ def import_csv(text: str, *, name: str, catalogue: MeterCatalogue, source: str =
     entries: dict[tuple[str, str, str, str], Entry] = {}
     first: dict[tuple[str, str, str, str], _Line] = {}
     aliases: dict[tuple[str, str], list[str]] = {}
-    prices = 0
+    priced: dict[str, Listed] = {}
     for line in lines:
         if "alias_of" in line.cells:
             aliases.setdefault((line.cells["provider"], line.cells["alias_of"]), []).append(line.cells["model"])
@@ -78,19 +78,17 @@ def import_csv(text: str, *, name: str, catalogue: MeterCatalogue, source: str =
         entry = entries.setdefault(key, _entry(key, line, source or name))
         first.setdefault(key, line)
         _put(entry, line, catalogue)
-        prices += 1
+        priced[f"line {line.number}"] = Listed(key[0], priced=True, taken=True)
     made = tuple(_checked(entry, first[key]) for key, entry in entries.items())
-    coverage = Coverage(
+    return ImportedBook(
         source=source or name,
-        in_source=prices,
-        priced=prices,
-        taken=prices,
-        in_part=0,
-        aliases=sum(map(len, aliases.values())),
-        noise=0,
+        in_source=len(lines),
+        entries=made,
+        aliases=tuple(Alias(provider=p, model=m, names=tuple(names)) for (p, m), names in aliases.items()),
+        regions=(),
+        skipped=(),
+        listed=priced,
     )
-    others = tuple(Alias(provider=p, model=m, names=tuple(names)) for (p, m), names in aliases.items())
-    return ImportedBook(made, others, (), (), coverage)
 
 
 def _lines(text: str, name: str) -> Iterator[_Line]:

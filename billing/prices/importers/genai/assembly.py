@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry, Provenance
-from billing.prices.importers.contract import LOST, Coverage, ImportedBook, Notes, SkipReason, number
+from billing.prices.importers.contract import ImportedBook, Listed, Notes, SkipReason, number
 from billing.prices.importers.genai.module import models_of
 from billing.prices.importers.genai.prices import Resolved, resolve
 from billing.prices.writing import readable
@@ -71,16 +71,15 @@ def import_genai_prices(
             else:
                 notes.skip(model.key, "", SkipReason.CONFLICT, f"{entry.words} is listed twice; the first one is taken")
     aliases = tuple(_aliases(models, {(entry.provider, entry.model) for entry in entries.values()}, notes))
-    coverage = Coverage(
+    return ImportedBook(
         source=source,
         in_source=len(models),
-        priced=len(priced),
-        taken=len(taken & priced),
-        in_part=len(taken & priced & {each.key for each in notes.skipped if each.reason in LOST}),
-        aliases=sum(len(alias.names) for alias in aliases),
-        noise=0,
+        entries=tuple(entries.values()),
+        aliases=aliases,
+        regions=(),
+        skipped=notes.skipped,
+        listed={model.key: Listed(model.provider, model.key in priced, model.key in taken) for model in models},
     )
-    return ImportedBook(tuple(entries.values()), aliases, (), notes.skipped, coverage)
 
 
 def _numbers(value: object) -> Iterator[Decimal]:

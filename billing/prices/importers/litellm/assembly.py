@@ -13,9 +13,8 @@ from decimal import Decimal
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry, Provenance
 from billing.prices.importers.contract import (
-    LOST,
-    Coverage,
     ImportedBook,
+    Listed,
     Notes,
     SkipReason,
     representable,
@@ -56,17 +55,16 @@ def import_litellm(
     of_regions, multipliers = regional(merged, frozenset(drafts), notes)
     entries = (*drafts.values(), *of_regions)
     aliases = tuple(_aliases(document, {(entry.provider, entry.model) for entry in entries}, notes))
-    priced = {row.key.raw for row in rows if row.priced}
-    coverage = Coverage(
+    return ImportedBook(
         source=source,
         in_source=len(document) - (SAMPLE in document),
-        priced=len(priced),
-        taken=len(taken & priced),
-        in_part=len(taken & priced & {each.key for each in notes.skipped if each.reason in LOST}),
-        aliases=sum(len(alias.names) for alias in aliases),
+        entries=entries,
+        aliases=aliases,
+        regions=tuple(multipliers),
+        skipped=notes.skipped,
+        listed={row.key.raw: Listed(row.key.provider, row.priced, row.key.raw in taken) for row in rows},
         noise=len(notes.noise),
     )
-    return ImportedBook(entries, aliases, tuple(multipliers), notes.skipped, coverage)
 
 
 def _row(raw: str, value: object, notes: Notes) -> Row | None:

@@ -1,0 +1,441 @@
+"""Entries of litellm's map become entries of a book: by service tier, prompt size, hours, region, in disjoint classes.
+
+The documents are small and invented, in the shape of the map. That the real one comes to what litellm's own cost
+function says is the business of test_litellm_agreement.py.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing.prices.entry import PriceEntry
+from billing.prices.importers.contract import ImportedBook, Skipped, SkipReason
+from billing.prices.importers.litellm import import_litellm
+
+CHAT = {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 1e-05}
+
+
+def _imported(document: dict[str, Any], **options: Any) -> ImportedBook:
+    """As from a file: numbers are decimals from their text."""
+    return import_litellm(json.loads(json.dumps(document), parse_float=Decimal), **options)
+
+
+def _prices(entry: PriceEntry) -> dict[str, str]:
+    return {meter: f"{price.unit_price.normalize():f}" for meter, price in entry.meters.items()}
+
+
+def _only(document: dict[str, Any], **options: Any) -> PriceEntry:
+    [entry] = _imported(document, **options).entries
+    return entry
+
+
+def _skipped(document: dict[str, Any], **options: Any) -> list[tuple[str, str, SkipReason]]:
+    return [(each.key, each.field, each.reason) for each in _imported(document, **options).skipped]
+
+
+def test_classes_without_a_price_of_their_own_cost_what_litellm_lets_them_cost() -> None:
+    assert _prices(_only({"acme/chatty": CHAT})) == {
+        "input_tokens": "0.000002",
+        "cached_input_tokens": "0.000002",
+        "cache_write_5m_tokens": "0.000002",
+        "cache_write_1h_tokens": "0.000002",
+        "output_tokens": "0.00001",
+        "reasoning_tokens": "0.00001",
+    }
+
+
+def test_every_class_with_a_price_of_its_own_has_that_price() -> None:
+    own = {
+        "cache_read_input_token_cost": 1e-07,
+        "cache_creation_input_token_cost": 3e-07,
+        "cache_creation_input_token_cost_above_1hr": 5e-07,
+        "cache_creation_input_token_cost_above_12hr": 7e-07,
+        "output_cost_per_reasoning_token": 1.1e-06,
+        "input_cost_per_audio_token": 1.3e-06,
+        "cache_read_input_audio_token_cost": 1.7e-06,
+        "output_cost_per_audio_token": 1.9e-06,
+        "input_cost_per_image_token": 2.3e-06,
+        "cache_read_input_image_token_cost": 2.9e-06,
+        "output_cost_per_image_token": 3.1e-06,
+        "input_cost_per_video_token": 3.7e-06,
+        "output_cost_per_video_token": 4.1e-06,
+    }
+    prices = _prices(_only({"acme/all": CHAT | own}))
+    assert {meter: price for meter, price in prices.items() if meter not in {"input_tokens", "output_tokens"}} == {
+        "cached_input_tokens": "0.0000001",
+        "cache_write_5m_tokens": "0.0000003",
+        "cache_write_1h_tokens": "0.0000005",
+        "cache_write_12h_tokens": "0.0000007",
+        "reasoning_tokens": "0.0000011",
+        "audio_input_tokens": "0.0000013",
+        "cached_audio_input_tokens": "0.0000017",
+        "audio_output_tokens": "0.0000019",
+        "image_input_tokens": "0.0000023",
+        "cached_image_input_tokens": "0.0000029",
+        "image_output_tokens": "0.0000031",
+        "video_input_tokens": "0.0000037",
+        "video_output_tokens": "0.0000041",
+    }
+
+
+def test_what_a_model_can_read_is_priced_as_input_and_what_it_cannot_is_not_priced() -> None:
+    seeing = _prices(_only({"acme/seeing": CHAT | {"supports_vision": True}}))
+    assert seeing["image_input_tokens"] == seeing["input_tokens"]
+    assert "audio_input_tokens" not in seeing
+    assert "image_input_tokens" not in _prices(_only({"acme/blind": CHAT}))
+
+
+def test_an_embedding_is_priced_under_both_names_of_its_tokens_and_has_no_output() -> None:
+    embedding = {"litellm_provider": "acme", "mode": "embedding", "input_cost_per_token": 1e-07}
+    assert _prices(_only({"acme/e": embedding})) == {"input_tokens": "0.0000001", "embedding_tokens": "0.0000001"}
+
+
+def test_cached_input_of_fireworks_costs_half() -> None:
+    prices = _prices(_only({"fireworks_ai/x": CHAT | {"litellm_provider": "fireworks_ai"}}))
+    assert (prices["cached_input_tokens"], prices["cache_write_5m_tokens"]) == ("0.000001", "0.000002")
+
+
+# Prompt sizes.
+
+SIZED = CHAT | {
+    "input_cost_per_token_above_200k_tokens": 4e-06,
+    "output_cost_per_token_above_200k_tokens": 1.5e-05,
+    "cache_read_input_token_cost": 2e-07,
+    "cache_read_input_token_cost_above_200k_tokens": 4e-07,
+}
+
+
+def _tiers(entry: PriceEntry) -> dict[str, dict[str, str]]:
+    return {
+        tier.words: {meter: f"{price.unit_price.normalize():f}" for meter, price in tier.meters.items()}
+        for tier in entry.tiers
+    }
+
+
+def test_a_price_above_a_size_is_a_tier_with_everything_that_derives_from_it() -> None:
+    assert _tiers(_only({"acme/sized": SIZED})) == {
+        "above 200000": {
+            "input_tokens": "0.000004",
+            "cached_input_tokens": "0.0000004",
+            "cache_write_5m_tokens": "0.000004",
+            "cache_write_1h_tokens": "0.000004",
+            "output_tokens": "0.000015",
+            "reasoning_tokens": "0.000015",
+        }
+    }
+
+
+def test_xai_reaches_a_size_with_its_last_token() -> None:
+    assert list(_tiers(_only({"xai/sized": SIZED | {"litellm_provider": "xai"}}))) == ["from 200000"]
+
+
+def test_a_higher_size_repeats_what_it_does_not_replace_itself() -> None:
+    """A tier takes the place of the lower one, where litellm goes on from it."""
+    entry = _only({"acme/two": SIZED | {"output_cost_per_token_above_500k_tokens": 2e-05}})
+    assert _tiers(entry)["above 500000"]["input_tokens"] == "0.000004"
+    assert _tiers(entry)["above 500000"]["output_tokens"] == "0.00002"
+
+
+def test_a_table_of_tiers_replaces_everything_by_the_tier_of_the_prompt() -> None:
+    tiers = [
+        {
+            "range": [0, 32000.0],
+            "input_cost_per_token": 1e-06,
+            "output_cost_per_token": 2e-06,
+            "cache_read_input_token_cost": 1e-07,
+        },
+        {"range": [32000.0, 128000.0], "input_cost_per_token": 3e-06, "output_cost_per_token": 5e-06},
+    ]
+    entry = _only({"acme/table": {"litellm_provider": "acme", "mode": "chat", "tiered_pricing": tiers}})
+    assert _prices(entry)["cached_input_tokens"] == "0.0000001"
+    assert _tiers(entry) == {
+        "above 32000": {
+            "input_tokens": "0.000003",
+            "cached_input_tokens": "0.000003",
+            "cache_write_5m_tokens": "0.000003",
+            "cache_write_1h_tokens": "0.000003",
+            "output_tokens": "0.000005",
+            "reasoning_tokens": "0.000005",
+        }
+    }
+
+
+def test_a_table_of_something_else_than_tokens_is_left_out() -> None:
+    tiers = [{"input_cost_per_query": 0.005, "max_results_range": [0, 25]}]
+    document = {"acme/search": {"litellm_provider": "acme", "mode": "search", "tiered_pricing": tiers}, "acme/c": CHAT}
+    assert ("acme/search", "tiered_pricing", SkipReason.NO_CONDITION) in _skipped(document)
+    assert _imported(document).coverage.priced == 2
+    assert _imported(document).coverage.taken == 1
+
+
+# Service tiers.
+
+
+def test_each_service_tier_with_prices_is_an_entry_and_takes_the_rest_from_the_standard_one() -> None:
+    entries = _imported(
+        {
+            "acme/fast": CHAT
+            | {
+                "cache_read_input_token_cost": 2e-07,
+                "input_cost_per_token_priority": 4e-06,
+                "output_cost_per_token_priority": 2e-05,
+                "output_cost_per_reasoning_token": 3e-05,
+                "input_cost_per_token_flex": 1e-06,
+            }
+        }
+    ).entries
+    by_mode = {entry.mode: _prices(entry) for entry in entries}
+    assert set(by_mode) == {"standard", "priority", "flex"}
+    assert (by_mode["priority"]["input_tokens"], by_mode["priority"]["cached_input_tokens"]) == (
+        "0.000004",
+        "0.0000002",
+    )
+    assert by_mode["priority"]["reasoning_tokens"] == "0.00002"  # its own output price, not standard reasoning
+    assert (by_mode["flex"]["output_tokens"], by_mode["flex"]["reasoning_tokens"]) == ("0.00001", "0.00003")
+
+
+def test_a_batch_costs_what_is_stated_and_never_a_guessed_half() -> None:
+    entries = _imported(
+        {
+            "acme/half": CHAT
+            | {
+                "cache_read_input_token_cost": 2e-07,
+                "input_cost_per_token_batches": 1e-06,
+                "output_cost_per_token_batches": 5e-06,
+            },
+            "acme/input": CHAT | {"input_cost_per_token_batches": 1e-06},
+            "acme/none": CHAT,
+        }
+    ).entries
+    batches = {entry.model: _prices(entry) for entry in entries if entry.mode == "batch"}
+    assert set(batches) == {"half", "input"}
+    assert batches["half"] == {
+        "input_tokens": "0.000001",
+        "cached_input_tokens": "0.0000002",  # the standard price of cached input
+        "cache_write_5m_tokens": "0.000001",
+        "cache_write_1h_tokens": "0.000001",
+        "output_tokens": "0.000005",
+        "reasoning_tokens": "0.000005",
+    }
+    assert "output_tokens" not in batches["input"]
+
+
+@pytest.mark.parametrize("suffix", ["balanced", "ultrafast", "decisions"])
+def test_service_tiers_that_no_event_can_have_are_named(suffix: str) -> None:
+    document = {"acme/x": CHAT | {f"input_cost_per_token_{suffix}": 9e-06}}
+    assert _skipped(document) == [("acme/x", f"input_cost_per_token_{suffix}", SkipReason.NO_MODE)]
+    assert _imported(document).coverage.in_part == 1
+
+
+# Hours.
+
+
+def test_off_peak_windows_become_hours_of_the_calendars_zone() -> None:
+    """10:00-00:00 UTC is 18:00-08:00 in Shanghai, whose midnight parts two weekdays."""
+    block = {
+        "input_cost_per_token": 1e-06,
+        "weekday_timezone": "Asia/Shanghai",
+        "windows": [{"hours_utc": ["10:00-00:00"], "weekdays": [1, 2]}],
+    }
+    entry = _only({"acme/night": CHAT | {"off_peak_pricing": block}})
+    assert [hours.words for hours in entry.hours] == [
+        "00:00 to 08:00 Asia/Shanghai, mon tue",
+        "18:00 to 24:00 Asia/Shanghai, mon tue",
+    ]
+    assert {meter for hours in entry.hours for meter in hours.meters} == {
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_5m_tokens",
+        "cache_write_1h_tokens",
+    }
+
+
+def test_windows_of_every_day_and_of_weekdays_are_laid_over_each_other() -> None:
+    block = {
+        "output_cost_per_token": 1e-06,
+        "hours_utc": "01:00-02:00",
+        "windows": [{"hours_utc": ["01:30-03:00"], "weekdays": ["sun"]}],
+    }
+    entry = _only({"acme/night": CHAT | {"off_peak_pricing": block}})
+    assert [hours.words for hours in entry.hours] == [
+        "01:00 to 02:00 UTC, mon tue wed thu fri sat",
+        "01:00 to 03:00 UTC, sun",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"weekday_timezone": "Europe/Berlin", "hours_utc": "01:00-02:00"}, "whose offset changes with the season"),
+        ({"hours_utc": "1 am-2 am"}, "is no time of day"),
+        ({"windows": [{"hours_utc": ["01:00-02:00"], "weekdays": ["payday"]}]}, "are no weekdays"),
+        ({"weekday_timezone": "Mars/Base", "hours_utc": "01:00-02:00"}, "is no time zone"),
+    ],
+)
+def test_hours_that_cannot_be_laid_out_are_named_and_the_plain_prices_kept(block: dict[str, Any], words: str) -> None:
+    imported = _imported({"acme/n": CHAT | {"off_peak_pricing": {"input_cost_per_token": 1e-06, **block}}})
+    [skipped] = imported.skipped
+    assert (skipped.reason, skipped.field) == (SkipReason.NO_CONDITION, "off_peak_pricing")
+    assert words in skipped.sentence
+    assert imported.entries[0].hours == ()
+
+
+# Exactness.
+
+
+def test_the_tail_of_binary_arithmetic_is_not_part_of_a_price() -> None:
+    imported = _imported({"acme/noisy": CHAT | {"input_cost_per_token": 2.0000000000000002e-07}})
+    assert _prices(imported.entries[0])["input_tokens"] == "0.0000002"
+    assert imported.coverage.noise == 1
+
+
+@pytest.mark.parametrize("price", [0.0005666666666666667, 1.142857142857143e-07, 1.41953125e-07, 0.000283333333333])
+def test_a_price_that_is_not_exact_at_twelve_places_is_named_and_nothing_stands_in_for_it(price: float) -> None:
+    imported = _imported({"acme/odd": CHAT | {"cache_read_input_token_cost": price}})
+    assert "cached_input_tokens" not in imported.entries[0].meters
+    assert [(each.field, each.reason) for each in imported.skipped] == [("cached_input_tokens", SkipReason.TOO_PRECISE)]
+
+
+def test_a_class_is_left_out_of_every_condition_when_one_of_its_prices_is_not_exact() -> None:
+    entry = _only({"acme/odd": SIZED | {"cache_read_input_token_cost_above_200k_tokens": 1.1234567890123e-06}})
+    assert all("cached_input_tokens" not in meters for meters in entry.all_meters())
+
+
+def test_no_float_ever_becomes_a_price() -> None:
+    """Numbers parsed as floats are no numbers here."""
+    skipped = import_litellm({"acme/x": CHAT}).skipped
+    assert [(each.field, each.reason) for each in skipped if each.field] == [
+        ("input_cost_per_token", SkipReason.MALFORMED),
+        ("output_cost_per_token", SkipReason.MALFORMED),
+    ]
+
+
+# What is no price, or not one that could be taken.
+
+
+def test_entries_without_a_price_and_entries_of_zeros_are_told_apart() -> None:
+    zero = {name: 0.0 if "cost" in name else value for name, value in CHAT.items()}
+    document = {"acme/none": {"litellm_provider": "acme", "mode": "chat"}, "acme/zero": zero, "acme/x": CHAT}
+    assert _skipped(document) == [
+        ("acme/none", "", SkipReason.NO_PRICE),
+        ("acme/zero", "", SkipReason.ALL_ZERO),
+    ]
+    coverage = _imported(document).coverage
+    assert (coverage.in_source, coverage.priced, coverage.taken, coverage.share) == (3, 1, 1, Decimal(100))
+    assert [entry.model for entry in _imported(document, free=True).entries] == ["zero", "x"]
+
+
+def test_a_field_that_sounds_like_a_price_and_is_not_known_is_named() -> None:
+    assert _skipped({"acme/x": CHAT | {"moonlight_cost_per_lumen": 0.5}}) == [
+        ("acme/x", "moonlight_cost_per_lumen", SkipReason.UNKNOWN_FIELD)
+    ]
+
+
+@pytest.mark.parametrize("value", [-1.0, "much", [1.0]])
+def test_what_is_no_price_is_named(value: object) -> None:
+    document = {"acme/x": CHAT | {"output_cost_per_audio_token": value}}
+    assert _skipped(document) == [("acme/x", "output_cost_per_audio_token", SkipReason.MALFORMED)]
+
+
+def test_the_explanation_of_the_map_is_no_entry() -> None:
+    imported = _imported({"sample_spec": CHAT, "acme/x": CHAT, "odd": 7})
+    assert imported.coverage.in_source == 2
+    assert [(each.key, each.reason) for each in imported.skipped] == [("odd", SkipReason.MALFORMED)]
+
+
+def test_an_entry_carries_where_it_comes_from() -> None:
+    entry = _only({"acme/x": CHAT | {"source": "https://acme.example/prices"}}, source="litellm 9.9")
+    assert entry.provenance is not None
+    assert (entry.provenance.source, entry.provenance.key) == ("litellm 9.9", "acme/x")
+    assert entry.provenance.url == "https://acme.example/prices"
+
+
+# Several keys for one model.
+
+
+def test_two_keys_that_agree_are_one_entry_and_both_are_taken() -> None:
+    vertex = CHAT | {"litellm_provider": "vertex_ai-language-models"}
+    imported = _imported({"gem": vertex, "vertex_ai/gem": vertex})
+    assert [entry.words for entry in imported.entries] == ["vertex_ai / gem / standard"]
+    assert imported.coverage.taken == 2
+
+
+def test_of_two_keys_that_contradict_the_one_that_names_the_provider_wins() -> None:
+    other = CHAT | {"output_cost_per_token": 9e-05}
+    imported = _imported({"gem": CHAT, "acme/gem": other})
+    assert _prices(imported.entries[0])["output_tokens"] == "0.00009"
+    [skipped] = imported.skipped
+    assert skipped == Skipped(
+        "gem", "", SkipReason.CONFLICT, "acme / gem / standard has other prices in acme/gem, which comes first"
+    )
+    assert (imported.coverage.priced, imported.coverage.taken) == (2, 1)
+
+
+def test_aliases_are_aliases_and_an_alias_of_nothing_is_named() -> None:
+    imported = _imported({"acme/x": CHAT, "acme/latest": {"alias_of": "acme/x"}, "acme/lost": {"alias_of": "acme/y"}})
+    assert [(alias.provider, alias.model, alias.names) for alias in imported.aliases] == [("acme", "x", ("latest",))]
+    assert [(each.key, each.reason) for each in imported.skipped] == [("acme/lost", SkipReason.ALIAS)]
+
+
+# Regions.
+
+
+def test_an_uplift_on_a_model_of_tokens_alone_is_a_multiplier() -> None:
+    imported = _imported(
+        {"gpt": CHAT | {"litellm_provider": "openai", "regional_processing_uplift_multiplier_eu": 1.1}}
+    )
+    [region] = imported.regions
+    assert (region.provider, region.region, region.multiplier, region.models) == (
+        "openai",
+        "eu",
+        Decimal("1.1"),
+        ("gpt",),
+    )
+    assert len(imported.entries) == 1
+
+
+def test_an_uplift_on_tokens_leaves_the_price_of_a_search_alone() -> None:
+    searches = {"search_context_size_low": 0.01, "search_context_size_high": 0.01}
+    document = {
+        "gpt": CHAT
+        | {"litellm_provider": "openai", "fedramp_uplift_multiplier": 1.1, "search_context_cost_per_query": searches}
+    }
+    by_region = {entry.region: _prices(entry) for entry in _imported(document).entries}
+    assert (by_region[""]["input_tokens"], by_region["fedramp"]["input_tokens"]) == ("0.000002", "0.0000022")
+    assert by_region["fedramp"]["search_queries"] == by_region[""]["search_queries"] == "0.01"
+    assert _imported(document).regions == ()
+
+
+def test_the_regions_of_vertex_are_those_that_are_named() -> None:
+    document = {"vertex_ai/c": CHAT | {"litellm_provider": "vertex_ai", "regional_endpoint_uplift_multiplier": 1.1}}
+    assert _skipped(document) == [("vertex_ai/c", "regional_endpoint_uplift_multiplier", SkipReason.NO_CONDITION)]
+    imported = _imported(document, vertex_regions=("europe-west4", "us-east5"))
+    assert [(region.region, region.multiplier) for region in imported.regions] == [
+        ("europe-west4", Decimal("1.1")),
+        ("us-east5", Decimal("1.1")),
+    ]
+    assert imported.skipped == ()
+
+
+def test_the_countries_of_anthropic_are_regions_and_its_speeds_are_named() -> None:
+    specific = {"us": 1.1, "fast": 2.0}
+    imported = _imported({"claude": CHAT | {"litellm_provider": "anthropic", "provider_specific_entry": specific}})
+    assert [(region.region, region.multiplier) for region in imported.regions] == [("us", Decimal("1.1"))]
+    assert [(each.field, each.reason) for each in imported.skipped] == [
+        ("provider_specific_entry, fast", SkipReason.NO_MODE)
+    ]
+
+
+# The whole.
+
+
+def test_only_the_providers_asked_for_are_kept_and_the_coverage_is_theirs() -> None:
+    imported = _imported({"acme/x": CHAT, "apex/y": CHAT | {"litellm_provider": "apex"}}).of(["apex"])
+    assert [entry.words for entry in imported.entries] == ["apex / y / standard"]
+    assert (imported.coverage.priced, imported.coverage.taken) == (1, 1)
+    with pytest.raises(Exception, match="has no prices of nobody: check the names"):
+        imported.of(["nobody"])
