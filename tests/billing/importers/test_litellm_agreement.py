@@ -73,7 +73,7 @@ def _compare_with_the_page(cases: int, entries: int, exact: int, causes: Counter
     """The figures on the page are of one version of litellm; of any other they are not looked at."""
     page = PAGE.read_text(encoding="utf-8")
     told = re.search(
-        r"litellm (\S+): ([\d,]+) requests of ([\d,]+) entries.*?([\d,]+) are the very double", page, re.DOTALL
+        r"litellm (\S+): ([\d,]+) requests of ([\d,]+) entries.*?([\d,]+) are the\s+very double", page, re.DOTALL
     )
     assert told, "docs/importers.md tells the size of the comparison"
     if told[1] != DISTRIBUTION.version:

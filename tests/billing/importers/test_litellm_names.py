@@ -1,0 +1,102 @@
+"""Several keys of litellm's map for one model, aliases, and what a region adds."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from billing.prices.entry import PriceEntry
+from billing.prices.importers.contract import ImportedBook, Skipped, SkipReason
+from billing.prices.importers.litellm import import_litellm
+
+CHAT = {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 1e-05}
+
+
+def _imported(document: dict[str, Any], **options: Any) -> ImportedBook:
+    """As from a file: numbers are decimals from their text."""
+    return import_litellm(json.loads(json.dumps(document), parse_float=Decimal), **options)
+
+
+def _prices(entry: PriceEntry) -> dict[str, str]:
+    return {meter: f"{price.unit_price.normalize():f}" for meter, price in entry.meters.items()}
+
+
+def _skipped(document: dict[str, Any]) -> list[tuple[str, str, SkipReason]]:
+    return [(each.key, each.field, each.reason) for each in _imported(document).skipped]
+
+
+# Several keys for one model.
+
+
+def test_two_keys_that_agree_are_one_entry_and_both_are_taken() -> None:
+    vertex = CHAT | {"litellm_provider": "vertex_ai-language-models"}
+    imported = _imported({"gem": vertex, "vertex_ai/gem": vertex})
+    assert [entry.words for entry in imported.entries] == ["vertex_ai / gem / standard"]
+    assert imported.coverage.taken == 2
+
+
+def test_of_two_keys_that_contradict_the_one_that_names_the_provider_wins() -> None:
+    other = CHAT | {"output_cost_per_token": 9e-05}
+    imported = _imported({"gem": CHAT, "acme/gem": other})
+    assert _prices(imported.entries[0])["output_tokens"] == "0.00009"
+    [skipped] = imported.skipped
+    assert skipped == Skipped(
+        "gem", "", SkipReason.CONFLICT, "acme / gem / standard has other prices in acme/gem, which comes first"
+    )
+    assert (imported.coverage.priced, imported.coverage.taken) == (2, 1)
+
+
+def test_aliases_are_aliases_and_an_alias_of_nothing_is_named() -> None:
+    imported = _imported({"acme/x": CHAT, "acme/latest": {"alias_of": "acme/x"}, "acme/lost": {"alias_of": "acme/y"}})
+    assert [(alias.provider, alias.model, alias.names) for alias in imported.aliases] == [("acme", "x", ("latest",))]
+    assert [(each.key, each.reason) for each in imported.skipped] == [("acme/lost", SkipReason.ALIAS)]
+
+
+# Regions.
+
+
+def test_an_uplift_on_a_model_of_tokens_alone_is_a_multiplier() -> None:
+    imported = _imported(
+        {"gpt": CHAT | {"litellm_provider": "openai", "regional_processing_uplift_multiplier_eu": 1.1}}
+    )
+    [region] = imported.regions
+    assert (region.provider, region.region, region.multiplier, region.models) == (
+        "openai",
+        "eu",
+        Decimal("1.1"),
+        ("gpt",),
+    )
+    assert len(imported.entries) == 1
+
+
+def test_an_uplift_on_tokens_leaves_the_price_of_a_search_alone() -> None:
+    searches = {"search_context_size_low": 0.01, "search_context_size_high": 0.01}
+    document = {
+        "gpt": CHAT
+        | {"litellm_provider": "openai", "fedramp_uplift_multiplier": 1.1, "search_context_cost_per_query": searches}
+    }
+    by_region = {entry.region: _prices(entry) for entry in _imported(document).entries}
+    assert (by_region[""]["input_tokens"], by_region["fedramp"]["input_tokens"]) == ("0.000002", "0.0000022")
+    assert by_region["fedramp"]["search_queries"] == by_region[""]["search_queries"] == "0.01"
+    assert _imported(document).regions == ()
+
+
+def test_the_regions_of_vertex_are_those_that_are_named() -> None:
+    document = {"vertex_ai/c": CHAT | {"litellm_provider": "vertex_ai", "regional_endpoint_uplift_multiplier": 1.1}}
+    assert _skipped(document) == [("vertex_ai/c", "regional_endpoint_uplift_multiplier", SkipReason.NO_CONDITION)]
+    imported = _imported(document, vertex_regions=("europe-west4", "us-east5"))
+    assert [(region.region, region.multiplier) for region in imported.regions] == [
+        ("europe-west4", Decimal("1.1")),
+        ("us-east5", Decimal("1.1")),
+    ]
+    assert imported.skipped == ()
+
+
+def test_the_countries_of_anthropic_are_regions_and_its_speeds_are_named() -> None:
+    specific = {"us": 1.1, "fast": 2.0}
+    imported = _imported({"claude": CHAT | {"litellm_provider": "anthropic", "provider_specific_entry": specific}})
+    assert [(region.region, region.multiplier) for region in imported.regions] == [("us", Decimal("1.1"))]
+    assert [(each.field, each.reason) for each in imported.skipped] == [
+        ("provider_specific_entry, fast", SkipReason.NO_MODE)
+    ]
