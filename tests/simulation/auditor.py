@@ -147,14 +147,7 @@ class Truth:
         }
         self.rows[place] = row
         self._accepted.setdefault(identity, []).append(
-            _Accepted(
-                place,
-                event,
-                payload,
-                row,
-                {name: row[name] for name in AMOUNTS},
-                {name: row[name] for name in PRICING},
-            )
+            _Accepted(place, event, payload, row, {name: row[name] for name in AMOUNTS}, {n: row[n] for n in PRICING})
         )
         return "accepted"
 
