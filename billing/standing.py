@@ -1,7 +1,7 @@
 """What usage stands at in the ledger: its own row, the adjustments since, and whether it was taken back.
 
 Shapes  `standing(rows, dimensions)`: ledger rows of whole (builder, tenant, window)s, usage and corrections mixed; out
-        come the usage rows in their order, amounts and pricing as corrected, and `voided`.
+        come the usage rows in any order, amounts and pricing as corrected, and `voided`.
 Target  as when the correction was accepted (agents/targets.py): of the usage of the same tenant under the target's
         identity at smaller places, the latest. Corrections of other usage than is among the rows change nothing.
 Errors  `StandingError` where an adjustment is in another currency than what it adjusts: that is no sum.
@@ -31,14 +31,17 @@ class StandingError(BillingError):
 
 def standing(rows: pl.DataFrame, dimensions: pl.DataFrame) -> pl.DataFrame:
     """`rows` has kind, dimension and BILLED_COLUMNS; without CORRECTION_COLUMNS, only usage is looked at."""
-    usage = rows.filter(pl.col("kind") == Kind.USAGE)
+    usage = rows.filter(pl.col("kind") == Kind.USAGE).with_columns(pl.lit(value=False).alias("voided"))
     corrections = rows.filter(pl.col("kind") != Kind.USAGE)
     if not corrections.height or not set(CORRECTION_COLUMNS) <= set(rows.columns):
-        return usage.with_columns(pl.lit(value=False).alias("voided"))
-    owners = _owners(dimensions)
-    usage = usage.with_row_index("row").with_columns(_owner(usage, owners))
+        return usage
+    # Few events are ever corrected: all others are left alone, looked at by half of their identity.
+    meant = pl.col(IDENTITY[1]).is_in(corrections[TARGET[1]].unique().implode())
+    few, owners = usage.filter(meant), _owners(dimensions)
+    few = few.with_row_index("row").with_columns(_owner(few, owners)).drop("voided")
     corrections = corrections.with_columns(_owner(corrections, owners))
-    return _corrected(usage, _sums(_aimed(usage, corrections))).drop("row", "owner")
+    corrected = _corrected(few, _sums(_aimed(few, corrections))).select(usage.columns)
+    return pl.concat([usage.filter(~meant), corrected])
 
 
 def _owners(dimensions: pl.DataFrame) -> np.ndarray:
@@ -102,14 +105,10 @@ def _corrected(usage: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
         pl.when(adjusted).then(pl.col(name).fill_null(0) + pl.col(f"added.{name}")).otherwise(pl.col(name)).alias(name)
         for name in AMOUNT_COLUMNS
     )
-    return (
-        usage.join(sums, on="row", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("voided").fill_null(value=False),
-            *amounts,
-            *(pl.when(late).then(f"added.{name}").otherwise(name).alias(name) for name in ("rule_id", "currency")),
-            pl.when(late).then(pl.lit("rated")).otherwise("pricing").alias("pricing"),
-            pl.when(late).then(pl.lit("")).otherwise("unpriced_reason").alias("unpriced_reason"),
-        )
-        .drop(name for name in sums.columns if name.startswith("added."))
+    return usage.join(sums, on="row", how="left", maintain_order="left").with_columns(
+        pl.col("voided").fill_null(value=False),
+        *amounts,
+        *(pl.when(late).then(f"added.{name}").otherwise(name).alias(name) for name in ("rule_id", "currency")),
+        pl.when(late).then(pl.lit("rated")).otherwise("pricing").alias("pricing"),
+        pl.when(late).then(pl.lit("")).otherwise("unpriced_reason").alias("unpriced_reason"),
     )

@@ -125,27 +125,30 @@ def _joined(arrays: list[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
 
 def _usage(parts: Sequence[pa.RecordBatch], height: int) -> dict[str, pl.Series]:
     """A usage.* column per meter that occurs, by name."""
-    quantities: dict[str, np.ndarray] = {}
-    present: dict[str, np.ndarray] = {}
+    entries = [_entries(part.column("usage")) for part in parts]
+    known: dict[str, int] = {}
+    numbers = [_numbers(meters, known) for _, meters, _ in entries]
+    quantities = np.zeros((len(known), height), dtype=np.int64)
+    present = np.zeros((len(known), height), dtype=bool)
     at = 0
-    for part in parts:
-        offsets, meters, values = _entries(part.column("usage"))
-        names: dict[str, int] = {}
-        numbers = _numbers(meters, names)
-        low = np.frombuffer(values.buffers()[1], dtype=np.int64).reshape(-1, 2)
-        low = low[values.offset : values.offset + len(values), 0]
+    for part, (offsets, _, values), meter in zip(parts, entries, numbers, strict=True):
         rows = np.repeat(np.arange(at, at + part.num_rows), np.diff(offsets))
-        for name, number in names.items():
-            mine = numbers == number
-            if name not in quantities:
-                quantities[name], present[name] = np.zeros(height, dtype=np.int64), np.zeros(height, dtype=bool)
-            quantities[name][rows[mine]] = low[mine]
-            present[name][rows[mine]] = True
+        places = meter * np.int64(height) + rows
+        quantities.reshape(-1)[places] = _low_words(values)
+        present.reshape(-1)[places] = True
         at += part.num_rows
     return {
-        USAGE_PREFIX + name: pl.select(pl.when(pl.Series(present[name])).then(pl.Series(quantities[name]))).to_series()
-        for name in sorted(quantities)
+        USAGE_PREFIX + name: pl.select(
+            pl.when(pl.Series(present[number])).then(pl.Series(quantities[number]))
+        ).to_series()
+        for name, number in sorted(known.items())
     }
+
+
+def _low_words(values: pa.Array) -> np.ndarray:
+    """The lower 64 bits of each Decimal, which hold every quantity: at most 10^18 millionths, and their negatives."""
+    words = np.frombuffer(values.buffers()[1], dtype=np.int64).reshape(-1, 2)
+    return words[values.offset : values.offset + len(values), 0]
 
 
 def _entries(usage: pa.Array) -> tuple[np.ndarray, pa.Array, pa.Array]:
