@@ -23,4 +23,15 @@ def _known(code: str) -> str:
     return code
 
 
+# ISO 4217: how many digits stand after the point in the currency's smallest unit; two, where nothing else is said.
+_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_EXPONENTS = dict.fromkeys(_NO_DIGITS.split(), 0) | dict.fromkeys(_THREE_DIGITS.split(), 3)
+
+
+def exponent(currency: str) -> int:
+    """Digits after the point in amounts that are paid: 2 for EUR, 0 for JPY, 3 for KWD."""
+    return _EXPONENTS.get(currency, 2)
+
+
 Currency = Annotated[str, AfterValidator(_known)]
