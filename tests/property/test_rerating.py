@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,9 +21,10 @@ from billing.rerating import CHANGES, COLUMNS, ByHand, Outcome, Rerater, Selecti
 from billing.windows import AMOUNT_COLUMNS
 from sinks.memory_usage import MemoryUsage
 from sinks.usage import UsageRange
-from tests.simulation.books import START, rater
+from tests.simulation.books import START, rater, write_books
 from tests.simulation.scheduler import run_straight
 from tests.support.desk import Desk, adjustment, usage, void
+from tollstream.demo.oracle import Published, compare, recompute
 from topics.block import DIMENSION_COLUMNS
 from topics.events import AdjustmentEvent, Amounts, AnyEvent, Pricing
 
@@ -38,7 +41,7 @@ selections = st.builds(
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[AnyEvent]:
+def histories(draw: st.DrawFn, currencies: Sequence[str] = ("USD",)) -> list[AnyEvent]:
     """Usage, some of it corrected; every correction has a target that stands before it."""
     count = draw(st.integers(1, EVENTS_MAX))
     builder = draw(st.sampled_from(("acme", "beta", "gamma")))
@@ -69,7 +72,7 @@ def histories(draw: st.DrawFn) -> list[AnyEvent]:
             price_version=draw(st.sampled_from(("p1", "p2", "p3"))),
             rule_version=draw(st.sampled_from(("r1", "r2", "r3"))),
             rule_id=draw(st.sampled_from(("up", "each"))),
-            currency="USD",
+            currency=draw(st.sampled_from(currencies)),
         )
         more: dict[str, Any] = {"pricing": pricing} if kind == "rerated" else {}
         reward, fee, earnings = parts
@@ -157,3 +160,27 @@ def test_applied_differences_give_exactly_the_new_rating_and_a_second_time_there
     again = rerated(desk, selection, by_hand)
     assert corrections(again, "y", events[0].builder) == []
     assert {row["id"] for row in again.to_dicts()} == set(changes["id"])
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_books(tmp_path_factory.mktemp("books"))
+
+
+@given(events=histories(currencies=("USD", "USD", "EUR")))
+@settings(max_examples=60)
+def test_the_demos_oracle_comes_to_the_same_rows_and_totals(books: tuple[Path, Path], events: list[AnyEvent]) -> None:
+    """It shares no code with the meter: voids, corrections by hand and re-ratings in any order."""
+    desk = stored(events)
+    log = [
+        Published(0, each.offset, 0, each.timestamp * 1000, (each.key or b"").decode(), (each.value or b"").decode())
+        for each in desk.log
+    ]
+    result = recompute(log, *books, window_seconds=3600, horizon_seconds=30 * 86_400)
+    found = compare(
+        result,
+        totals=desk.sink.totals.to_dicts(),
+        ledger=desk.rows(),
+        dead_letters=desk.sink.dead_letters.to_dicts(),
+    )
+    assert found.equal, found.differences

@@ -61,14 +61,20 @@ PER_REQUEST = "0.05"
 def rater() -> Rater:
     """The real rater with these books; one per process, for it only remembers what it looked up."""
     with tempfile.TemporaryDirectory() as folder:
-        prices, rules = Path(folder, "prices"), Path(folder, "rules")
-        prices.mkdir()
-        rules.mkdir()
-        for version, (start, models) in PRICES.items():
-            (prices / f"{version}.toml").write_text(_price_file(version, start, models), encoding="utf-8")
-        for version, (start, percent, for_all) in RULES.items():
-            (rules / f"{version}.toml").write_text(_rule_file(version, start, percent, for_all), encoding="utf-8")
+        prices, rules = write_books(Path(folder))
         return Rater(PriceBooks.load(prices), RuleBooks.load(rules))
+
+
+def write_books(folder: Path) -> tuple[Path, Path]:
+    """The price books and the rule books as files, each kind in a folder of its own."""
+    prices, rules = folder / "prices", folder / "rules"
+    prices.mkdir()
+    rules.mkdir()
+    for version, (start, models) in PRICES.items():
+        (prices / f"{version}.toml").write_text(_price_file(version, start, models), encoding="utf-8")
+    for version, (start, percent, for_all) in RULES.items():
+        (rules / f"{version}.toml").write_text(_rule_file(version, start, percent, for_all), encoding="utf-8")
+    return prices, rules
 
 
 def _price_file(version: str, start: datetime, models: Mapping[str, Mapping[str, str]]) -> str:

@@ -93,6 +93,9 @@ async def test_many_at_once_for_one_place_leave_one(sink: Sink) -> None:
         read = await store.read_rerates()
         assert [entry.sequence for entry in read.entries] == list(range(1, place + 1))
         assert read.entries[-1].rerate_id.startswith(f"{place}-")
+    if isinstance(sink, ClickHouseSink):  # it is the token that decides, not the reader
+        sql = f"SELECT count() AS stored FROM {sink._client.configuration.database}.rerates"
+        assert sink._client.query_rows(sql, doing="counting") == [{"stored": 3}]
 
 
 def test_where_tokens_are_forgotten_the_first_recorded_has_the_place() -> None:
