@@ -1,6 +1,6 @@
 """Credits: grants of units or money to a tenant, the order in which they are drawn, and what of them is left.
 
-Units   a grant is of a business meter (`unit`, quantities 6 places) or of money (`unit` is "", 12 places), in `currency`.
+Units   a grant is of a business meter (`unit`, quantities 6 places) or of money (`unit` is "", 12 places).
 Order   by priority (smaller first), then the one that expires first (never is last), then granted first, then by id.
 State   What is left of a grant is a fold over its draws; a draw is signed, so giving back is a draw below 0.
         Never below zero and never above what was granted: `CreditError`, for then a draw was lost or counted twice.

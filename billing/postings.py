@@ -1,6 +1,6 @@
 """Postings: who owes whom, account by account; every set adds up to 0 in every currency, exactly.
 
-Signs   above 0 is a debit: somebody owes it to the platform, or the platform has given it away; below 0 is a credit: the
+Signs   above 0 is a debit: somebody owes it to the platform, or it was given away; below 0 is a credit: the
         platform owes it. A tenant's bill is a receivable above 0, a provider's reward a payable below 0.
 Units   amounts 12 places, in the currency of the posting; a receivable is a multiple of its smallest unit.
 Errors  `PostingsError` for a set that does not balance, naming currency and residual: nothing of it may be stored.
