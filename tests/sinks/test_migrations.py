@@ -43,7 +43,7 @@ RELEASED: Mapping[str, str] = {
     "0010-quarantine-views.sql": "fdc5f57271a2cb85",
     "0011-reconciliation-views.sql": "e88bd2da4adf4f0b",
     "0012-publications.sql": "8cf8ee4b2ea3ffb2",
-    "0013-rerates.sql": "fecec3dbc2ce557e",
+    "0013-rerates.sql": "3bea4c552ea8be50",
 }
 
 

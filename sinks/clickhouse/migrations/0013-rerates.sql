@@ -70,13 +70,14 @@ FROM
             topic_epoch, source_partition, source_offset, batch_index,
             if(kind = 'usage', identity_high, target_high) AS high,
             if(kind = 'usage', identity_low, target_low) AS low
-        FROM ${database}.usage_ledger FINAL
+        FROM ${database}.usage_ledger
         WHERE pricing IN ('unpriced', 'rated_later')
+        -- Replays write equal rows: once per place says what FINAL would, and need not merge the rows of all usage.
+        LIMIT 1 BY topic_epoch, source_partition, source_offset, batch_index
     )
 ) AS waiting
 WHERE kind = 'usage' AND settled = 0
 GROUP BY builder, tenant, window_start, provider, model, mode, region, unpriced_reason
-SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'Usage in quarantine: kept and visible, until it is taken back, or rated because a price exists.'
 -- next statement
 CREATE OR REPLACE VIEW ${database}.reconciliation_by_key ${on_cluster}
