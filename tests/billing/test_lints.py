@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def test_what_one_rule_says_or_charges_is_objected_to(changes: dict[str, Any], c
         {"floor": "0.01", "cap": "0.02"},
         {"kind": "per_unit", "unit": "Requests"},
         {"kind": "per_unit", "unit": "premium request"},
+        {"kind": "per_unit", "unit": "AI-request"},
         {"kind": "per_unit", "cap": "0.01"},
         {"kind": "unit_price", "meter": "workflow_actions", "unit": "premium AI action"},
     ],
@@ -203,6 +205,38 @@ def test_a_meter_that_is_emitted_elsewhere_only_is_warned_of() -> None:
     rules = book(rule("a", "per_unit", meter="pages", unit="page"), rule("p", match={}, label="Pages"))
     found = findings(rules, last_month=month(group(10, "0.1"), elsewhere))
     assert "none of the 10 events in 2026-03 to which it would apply has pages" in found["idle-meter"].sentence
+
+
+def test_every_rule_with_an_idle_meter_is_named() -> None:
+    """Rules without a meter, with one of their own, with one that is fine, and without any usage stand between them."""
+    matches = [{"builder": "quill", "feature": name} for name in "abcdef"]
+    emitted = {meter: Decimal(5) for meter in ("requests", "tasks", "runs", "images", "minutes", "files")}
+    usage = month(
+        group(5, "0.1", feature="c", usage=emitted), group(5, "0.1", feature="b", builder="parcel", usage=emitted)
+    )
+    found = lint(
+        book(
+            rule("plain"), rule("a", "per_unit", match=matches[0], meter="drafts", label="A"),
+            rule("b", "per_unit", match=matches[1], meter="pages", unit="page", label="B"),
+            rule("c", "per_unit", match=matches[2], label="C"),
+            rule("d", "per_unit", match=matches[3], meter="tasks", unit="task", label="D"),
+            rule("e", "per_unit", match=matches[4], meter="reports", unit="report", label="E"),
+            rule("rest", match={}, label="Rest"),
+        ),
+        catalogue=load_catalogue(), prices=None, last_month=usage,
+    )  # fmt: skip
+    idle = [each for each in found if each.code == "idle-meter"]
+    assert [each.rule_id for each in idle] == ["b", "e"]
+    assert idle[0].sentence.endswith("charge for one of files, images, minutes, requests, runs")
+
+
+@pytest.mark.parametrize(
+    ("models", "words"), [(5, "m0, m1, m2, m3, m4, which"), (6, "m0, m1, m2, m3, m4 and 1 more, which")]
+)
+def test_a_long_list_is_shown_by_its_first_five(models: int, words: str) -> None:
+    classes = {"c": [f"m{number}" for number in range(models)]}
+    of_class = rule("c", match={"builder": "quill", "model_class": "c"}, label="C drafts")
+    assert f"names {words}" in findings(book(rule(), of_class, classes=classes))["unpriced-model"].sentence
 
 
 def test_a_price_below_cost_is_warned_of_with_the_sums_and_the_model() -> None:
