@@ -100,3 +100,12 @@ def test_the_countries_of_anthropic_are_regions_and_its_speeds_are_named() -> No
     assert [(each.field, each.reason) for each in imported.skipped] == [
         ("provider_specific_entry, fast", SkipReason.NO_MODE)
     ]
+
+
+def test_a_regional_key_is_not_multiplied_for_another_region() -> None:
+    claude = CHAT | {"litellm_provider": "bedrock", "provider_specific_entry": {"us": 1.1}}
+    imported = _imported({"bedrock/eu-west-1/claude": claude, "claude": claude | {"search_context_cost_per_query": {}}})
+    assert {entry.region for entry in imported.entries} == {"", "eu-west-1"}
+    assert [(region.region, region.models) for region in imported.regions] == [("us", ("claude",))]
+    regional = _imported({"bedrock/eu-west-1/claude": claude})
+    assert (len(regional.entries), regional.regions) == (1, ())

@@ -164,6 +164,25 @@ def test_a_table_of_tiers_replaces_everything_by_the_tier_of_the_prompt() -> Non
     }
 
 
+def test_a_size_at_which_everything_is_as_below_all_sizes_says_so() -> None:
+    """Left out, the tier below would go on."""
+    back = {name.replace("200k", "500k"): SIZED[name.partition("_above")[0]] for name in SIZED if "200k" in name}
+    entry = _only({"acme/bulge": SIZED | back})
+    assert set(_tiers(entry)["above 500000"]) == set(_tiers(entry)["above 200000"])
+    assert _tiers(entry)["above 500000"]["input_tokens"] == "0.000002"
+
+
+def test_reads_of_a_requested_cache_follow_the_tier() -> None:
+    tiers = [
+        {"range": [0, 32000], "input_cost_per_token": 1e-06, "explicit_cache_read_input_token_cost": 1e-07},
+        {"range": [32000, 64000], "input_cost_per_token": 3e-06, "cache_read_input_token_cost": 5e-07},
+    ]
+    flat = {"explicit_cache_read_input_token_cost": 9e-07}
+    entry = _only({"acme/table": CHAT | flat | {"tiered_pricing": tiers}})
+    assert _prices(entry)["explicit_cached_input_tokens"] == "0.0000001"
+    assert _tiers(entry)["above 32000"]["explicit_cached_input_tokens"] == "0.0000005"
+
+
 def test_a_table_of_something_else_than_tokens_is_left_out() -> None:
     tiers = [{"input_cost_per_query": 0.005, "max_results_range": [0, 25]}]
     document = {"acme/search": {"litellm_provider": "acme", "mode": "search", "tiered_pricing": tiers}, "acme/c": CHAT}
@@ -229,59 +248,6 @@ def test_service_tiers_that_no_event_can_have_are_named(suffix: str) -> None:
     document = {"acme/x": CHAT | {f"input_cost_per_token_{suffix}": 9e-06}}
     assert _skipped(document) == [("acme/x", f"input_cost_per_token_{suffix}", SkipReason.NO_MODE)]
     assert _imported(document).coverage.in_part == 1
-
-
-# Hours.
-
-
-def test_off_peak_windows_become_hours_of_the_calendars_zone() -> None:
-    """10:00-00:00 UTC is 18:00-08:00 in Shanghai, whose midnight parts two weekdays."""
-    block = {
-        "input_cost_per_token": 1e-06,
-        "weekday_timezone": "Asia/Shanghai",
-        "windows": [{"hours_utc": ["10:00-00:00"], "weekdays": [1, 2]}],
-    }
-    entry = _only({"acme/night": CHAT | {"off_peak_pricing": block}})
-    assert [hours.words for hours in entry.hours] == [
-        "00:00 to 08:00 Asia/Shanghai, mon tue",
-        "18:00 to 24:00 Asia/Shanghai, mon tue",
-    ]
-    assert {meter for hours in entry.hours for meter in hours.meters} == {
-        "input_tokens",
-        "cached_input_tokens",
-        "cache_write_5m_tokens",
-        "cache_write_1h_tokens",
-    }
-
-
-def test_windows_of_every_day_and_of_weekdays_are_laid_over_each_other() -> None:
-    block = {
-        "output_cost_per_token": 1e-06,
-        "hours_utc": "01:00-02:00",
-        "windows": [{"hours_utc": ["01:30-03:00"], "weekdays": ["sun"]}],
-    }
-    entry = _only({"acme/night": CHAT | {"off_peak_pricing": block}})
-    assert [hours.words for hours in entry.hours] == [
-        "01:00 to 02:00 UTC, mon tue wed thu fri sat",
-        "01:00 to 03:00 UTC, sun",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("block", "words"),
-    [
-        ({"weekday_timezone": "Europe/Berlin", "hours_utc": "01:00-02:00"}, "whose offset changes with the season"),
-        ({"hours_utc": "1 am-2 am"}, "is no time of day"),
-        ({"windows": [{"hours_utc": ["01:00-02:00"], "weekdays": ["payday"]}]}, "are no weekdays"),
-        ({"weekday_timezone": "Mars/Base", "hours_utc": "01:00-02:00"}, "is no time zone"),
-    ],
-)
-def test_hours_that_cannot_be_laid_out_are_named_and_the_plain_prices_kept(block: dict[str, Any], words: str) -> None:
-    imported = _imported({"acme/n": CHAT | {"off_peak_pricing": {"input_cost_per_token": 1e-06, **block}}})
-    [skipped] = imported.skipped
-    assert (skipped.reason, skipped.field) == (SkipReason.NO_CONDITION, "off_peak_pricing")
-    assert words in skipped.sentence
-    assert imported.entries[0].hours == ()
 
 
 # Exactness.
