@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
-from agents.books import LOOK_SECONDS
+from agents.books import AGE_SECONDS_MAX, LOOK_SECONDS
 from billing.loading import parse_version
 from billing.prices import PriceBook
 from billing.published import record_of
 from billing.surcharges import RuleBook
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.client import Client
 from sinks.publishing import publish
 from tests.support.workers import PRICES, RULES, Installation, WorkerProcess
+from topics.events import UsageEvent
 
 
 async def put(sink: ClickHouseSink, text: str, model: type[PriceBook] | type[RuleBook]) -> None:
@@ -70,3 +73,59 @@ async def test_a_worker_waits_for_nothing_but_publication_and_follows_it_without
     finally:
         worker.end()
         await sink.close()
+
+
+async def test_a_worker_that_cannot_read_the_books_stops_while_events_come_and_goes_on_where_it_was(
+    bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
+) -> None:
+    """Everything but the books can be read and written: it could go on rating, and must not."""
+    installation = Installation(bootstrap_servers, clickhouse_url, tmp_path)
+    await installation.prepare()
+    client = Client.connect(ClickHouseConfiguration(clickhouse_url, database=installation.name))
+    worker = installation.worker(tag="stale")
+    sent = 0
+
+    async def send(count: int) -> None:
+        nonlocal sent
+        async with installation.emitter() as emitter:
+            for _ in range(count):
+                await emitter.submit(
+                    UsageEvent(
+                        id=f"e{sent}", source="gateway/test", time=datetime.now(UTC), builder="acme", tenant="t",
+                        provider="openai", model="gpt-5-mini", usage={"input_tokens": Decimal(4)},
+                    )
+                )  # fmt: skip
+                sent += 1
+            await emitter.flush()
+
+    def alive() -> bool:
+        return worker.exit_code is None
+
+    def stored() -> int:
+        return int(installation.rows("SELECT uniqExact(id) AS ids FROM usage_ledger")[0]["ids"])
+
+    try:
+        await asyncio.to_thread(worker.facts)
+        name = f"{installation.name}.books"
+        client.command(f"RENAME TABLE {name} TO {name}_away", doing="hiding the books")
+        hidden = time.monotonic()
+        while alive():
+            await send(5)
+            await asyncio.sleep(1)
+            assert time.monotonic() < hidden + AGE_SECONDS_MAX + 30, worker.log_text
+        assert time.monotonic() > hidden + AGE_SECONDS_MAX - LOOK_SECONDS - 5, "it stopped too soon"
+        assert await asyncio.to_thread(worker.wait_ended) == 1
+        assert "nothing is rated after 50 s" in worker.log_text
+        assert "Traceback" not in worker.log_text
+        await send(5)
+        assert 0 < stored() < sent
+        client.command(f"RENAME TABLE {name}_away TO {name}", doing="bringing the books back")
+        worker.start()
+        while stored() < sent:
+            assert alive(), worker.log_text
+            await asyncio.sleep(0.3)
+        assert installation.totals()["customer_charge"] == sent * Decimal("0.00000125")
+        assert await asyncio.to_thread(worker.stop) == 0
+    finally:
+        worker.end()
+        client.close()
