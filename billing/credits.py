@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from billing.errors import BillingError
 from billing.money import EXACT, ROUNDING, rounded
@@ -79,8 +79,7 @@ class Grant:
         return rounded(ROUNDING.divide(EXACT.multiply(self.price_paid, drawn), self.quantity))
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """One movement of a grant, as a statement made it. Append-only: all that is known of a grant is the sum of these.
 
     sold     its price stands on this statement; quantity is 0, amount the price

@@ -7,7 +7,10 @@ Errors  `MoneyError` for what is no plain decimal, too precise or out of bounds;
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
+from collections.abc import Callable
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from billing.errors import BillingError
 
@@ -16,10 +19,25 @@ STEP = Decimal(1).scaleb(-SCALE)
 # Exact additions and products of anything that fits the columns: an operation that would have to round raises.
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 ROUNDING = Context(prec=120, rounding=ROUND_HALF_EVEN)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class MoneyError(BillingError, ValueError):  # a ValueError, so that pydantic adds the field
     """A text or number that is no exact amount; says which and why."""
+
+
+def exactly(function: Callable[P, R]) -> Callable[P, R]:
+    """Inside of `function`, and of all that it calls, + - * are exact: what would have to round raises instead.
+
+    The operators are several times faster than the methods of a context, and a statement is made of them."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(EXACT):
+            return function(*args, **kwargs)
+
+    return inside
 
 
 def rounded(amount: Decimal) -> Decimal:

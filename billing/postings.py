@@ -9,8 +9,8 @@ Errors  `PostingsError` for a set that does not balance, naming currency and res
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing.errors import BillingError
 from billing.money import EXACT
@@ -67,8 +67,7 @@ class PostingsError(BillingError):
     """A set of postings that does not add up to 0: it is wrong as a whole, and nothing of it may be stored."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Posting:
+class Posting(NamedTuple):
     """An amount on an account of a party; `refers_to` says what for: `usage`, `subscription`, `adjustment 2026-09`."""
 
     account: str
@@ -80,7 +79,7 @@ class Posting:
 
 def balanced(postings: Iterable[Posting]) -> tuple[Posting, ...]:
     """The same postings, sorted, zeros left out; PostingsError where a currency does not add up to 0."""
-    kept = sorted(posting for posting in postings if posting.amount)
+    kept = sorted(posting for posting in postings if posting[4])
     for currency, residual in residuals(kept).items():
         if residual:
             raise PostingsError(f"postings in {currency} add up to {residual:f}, not 0: nothing of them is stored")
@@ -90,8 +89,8 @@ def balanced(postings: Iterable[Posting]) -> tuple[Posting, ...]:
 def residuals(postings: Iterable[Posting]) -> dict[str, Decimal]:
     """What the postings add up to in each currency: 0 in a set that is whole."""
     sums: dict[str, Decimal] = {}
-    for posting in postings:
-        sums[posting.currency] = EXACT.add(sums.get(posting.currency, Decimal(0)), posting.amount)
+    for _, _, currency, _, amount in postings:
+        sums[currency] = EXACT.add(sums[currency], amount) if currency in sums else amount
     return sums
 
 
@@ -120,4 +119,4 @@ class Journal:
 
     def closed(self) -> tuple[Posting, ...]:
         """The postings, balanced and sorted."""
-        return balanced(Posting(*key, amount) for key, amount in self._sums.items())
+        return balanced([Posting(*key, amount) for key, amount in self._sums.items()])

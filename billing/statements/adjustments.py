@@ -15,7 +15,7 @@ from billing.statements.bill import MINIMUM, PeriodBill
 from billing.statements.credit_lines import drawn_by_grant, name_of
 from billing.statements.drafts import WORDS, Draft, counted, word
 from billing.statements.inputs import REASONS, Change, EarlierPeriod
-from billing.statements.sums import ZERO, add, minus, subtract
+from billing.statements.sums import ZERO
 from billing.statements.usage import RuleUsage, by_rule
 
 
@@ -47,8 +47,8 @@ def adjustment_lines(
 
     for rule_id, held in now.rules.items():
         was = before.rules.get(rule_id)
-        tiered = subtract(held.tiered, held.charge)
-        change = subtract(tiered, subtract(was.tiered, was.charge)) if was else tiered
+        tiered = held.tiered - held.charge
+        change = tiered - (was.tiered - was.charge) if was else tiered
         line(
             f"tier/{rule_id}",
             f"{held.label}: price by quantity",
@@ -58,19 +58,19 @@ def adjustment_lines(
     for key, units, amount in _covers(before, now):
         unit = _unit_of(now, key)
         name = now.included[key].allowance.label
-        shown = minus(units)
+        shown = -units
         reason = f"{why} changed what was included in {label}."
-        line(f"allowance/{key}", name, minus(amount), reason, word(shown, *unit), shown)
-    short = subtract(now.bounds.short, before.bounds.short)
+        line(f"allowance/{key}", name, -amount, reason, word(shown, *unit), shown)
+    short = now.bounds.short - before.bounds.short
     line(MINIMUM, "Minimum", short, f"{why} changed what was missing to the minimum of {label}.")
-    over = subtract(before.bounds.over, now.bounds.over)
+    over = before.bounds.over - now.bounds.over
     line("cap", "Spend cap", over, f"{why} changed what was above the cap of {label}.")
     for grant_id, (quantity, amount) in drawn_by_grant(purse.draws, label).items():
         grant = purse.grants[grant_id]
         one, many = _words_of(now, grant.unit, grant.currency)
         verb = "used for" if amount > 0 else "given back for"
         reason = f"{counted(abs(quantity), one, many)} {verb} {label}: {why[0].lower()}{why[1:]}."
-        line(f"credit/{grant_id}", name_of(grant), minus(amount), reason)
+        line(f"credit/{grant_id}", name_of(grant), -amount, reason)
     return lines
 
 
@@ -112,9 +112,9 @@ def _covers(before: PeriodBill, now: PeriodBill) -> list[tuple[str, Decimal, Dec
         for cover in bill.covers:
             units, amount = sums[cover.key]
             if sign > 0:
-                sums[cover.key] = add(units, cover.units), add(amount, cover.amount)
+                sums[cover.key] = units + cover.units, amount + cover.amount
             else:
-                sums[cover.key] = subtract(units, cover.units), subtract(amount, cover.amount)
+                sums[cover.key] = units - cover.units, amount - cover.amount
     return [(key, units, amount) for key, (units, amount) in sums.items() if units or amount]
 
 

@@ -16,7 +16,7 @@ from billing.money import ROUNDING
 from billing.periods import Period
 from billing.plans import Allowance, Segment, part_of_units
 from billing.statements.bill import Cover, Included
-from billing.statements.sums import ZERO, add, share, subtract
+from billing.statements.sums import ZERO, share
 from billing.statements.usage import RuleUsage
 
 
@@ -29,9 +29,9 @@ def include(segments: Iterable[Segment], period: Period, carried: Mapping[str, D
             units = part_of_units(allowance.quantity, segment.days, period)
             held = found.get(key)
             if held is None:
-                found[key] = Included(key, allowance, subtract(units, carried.get(key, ZERO)), ZERO)
+                found[key] = Included(key, allowance, units - carried.get(key, ZERO), ZERO)
             else:
-                held.units = add(held.units, units)
+                held.units += units
     return found
 
 
@@ -42,13 +42,13 @@ def apply_allowances(rules: Mapping[str, RuleUsage], included: Mapping[str, Incl
         if held.allowance.funding == "prepaid":
             continue
         for line in covered_lines(rules, held.allowance):
-            units = min(subtract(held.units, held.used), line.open_units)
+            units = min(held.units - held.used, line.open_units)
             if units <= 0:
                 break
             amount = share(line.open, units, line.open_units)
-            line.open = subtract(line.open, amount)
-            line.open_units = subtract(line.open_units, units)
-            held.used = add(held.used, units)
+            line.open -= amount
+            line.open_units -= units
+            held.used += units
             covers.append(Cover(held.key, held.allowance, line.rule_id, units, amount))
     return tuple(covers)
 
@@ -75,7 +75,7 @@ def carried_of(grants: Iterable[Grant], period: Period) -> dict[str, Decimal]:
     for grant in grants:
         if grant.kind == "rollover" and grant.source.startswith(before):
             key = grant.source.removeprefix(before)
-            found[key] = add(found.get(key, ZERO), grant.quantity)
+            found[key] = found.get(key, ZERO) + grant.quantity
     return found
 
 
@@ -88,8 +88,8 @@ def carry_over(
         standing = ZERO
         for grant in purse.grants.values():
             if grant.kind == "rollover" and grant.source.partition("/")[2] == held.key:
-                standing = add(standing, purse.left(grant.id))
-        units = min(units, subtract(allowance.rollover_max, standing))
+                standing += purse.left(grant.id)
+        units = min(units, allowance.rollover_max - standing)
     if units <= 0:
         return None
     grant_id = f"rollover/{held.key}/{used_in.label}" + ("" if used_in == now else f"/{now.label}")

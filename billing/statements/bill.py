@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing.periods import Period
 from billing.plans import Allowance, Plan
@@ -23,8 +24,7 @@ class Included:
     used: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(NamedTuple):
     """Units of a rule that an allowance takes off."""
 
     key: str

@@ -14,7 +14,7 @@ from decimal import Decimal
 from billing.periods import Period
 from billing.plans import Segment, part
 from billing.statements.bill import Bounds
-from billing.statements.sums import ZERO, add, share, subtract, total
+from billing.statements.sums import ZERO, share, total
 from billing.statements.usage import RuleUsage
 
 
@@ -27,16 +27,16 @@ def apply_bounds(rules: Mapping[str, RuleUsage], segments: Sequence[Segment], pe
     for segment in segments:
         plan = segment.plan
         if plan.minimum:
-            minimum = add(minimum, part(plan.minimum, segment.days - segment.trial_days, period))
+            minimum += part(plan.minimum, segment.days - segment.trial_days, period)
         if plan.cap is not None:
             caps.append(part(plan.cap.amount, segment.days, period))
             then = plan.cap.then
     cap = total(caps) if caps and len(caps) == len(segments) else None
     if basis < minimum:
-        return Bounds(basis, minimum, subtract(minimum, basis), cap, then if cap is not None else "", ZERO)
+        return Bounds(basis, minimum, minimum - basis, cap, then if cap is not None else "", ZERO)
     if cap is None or basis <= cap or then == "continue":
         return Bounds(basis, minimum, ZERO, cap, then if cap is not None else "", ZERO)
-    over = subtract(basis, cap)
+    over = basis - cap
     _take_off(over, [line for line in rules.values() if line.open > 0])
     return Bounds(basis, minimum, ZERO, cap, then, over)
 
@@ -46,6 +46,6 @@ def _take_off(over: Decimal, lines: Sequence[RuleUsage]) -> None:
     still_over, still_open = over, total(line.open for line in lines)
     for line in lines:
         taken = share(still_over, line.open, still_open)
-        still_over = subtract(still_over, taken)
-        still_open = subtract(still_open, line.open)
-        line.open = subtract(line.open, taken)
+        still_over -= taken
+        still_open -= line.open
+        line.open -= taken

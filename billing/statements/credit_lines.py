@@ -9,7 +9,7 @@ from billing.credits import Draw, Grant, Purse
 from billing.periods import Period
 from billing.plans import Plan
 from billing.statements.drafts import Draft, counted, plain
-from billing.statements.sums import ZERO, add, minus
+from billing.statements.sums import ZERO
 
 NAMES: Mapping[str, str] = {
     "top_up": "Top-up",
@@ -31,7 +31,7 @@ def drawn_by_grant(draws: tuple[Draw, ...], period: str) -> dict[str, tuple[Deci
     for draw in draws:
         if draw.kind == "drawn" and draw.period == period:
             quantity, amount = found.get(draw.grant_id, (ZERO, ZERO))
-            found[draw.grant_id] = add(quantity, draw.quantity), add(amount, draw.amount)
+            found[draw.grant_id] = quantity + draw.quantity, amount + draw.amount
     return found
 
 
@@ -44,7 +44,7 @@ def credit_line(
     reason = f"{plain(quantity)} of {counted(grant.quantity, one, many)} used here, {left} left."
     shown = quantity if grant.unit else None
     unit = (one if quantity == 1 else many) if grant.unit else ""
-    return Draft(f"credit/{grant.id}", "credit", name_of(grant), unit, shown, minus(amount), reason, grant.id, rate)
+    return Draft(f"credit/{grant.id}", "credit", name_of(grant), unit, shown, -amount, reason, grant.id, rate)
 
 
 def top_up_lines(purse: Purse, period: Period, plan: Plan | None, rate: Decimal) -> list[Draft]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from billing.credits import Draw, Grant
 from billing.periods import Period
@@ -45,8 +45,7 @@ KINDS: tuple[LineKind, ...] = (
 NET_KINDS = frozenset(KINDS) - {"tax", "payment"}
 
 
-@dataclass(frozen=True, slots=True)
-class StatementLine:
+class StatementLine(NamedTuple):
     """One line. `key` is unique on the statement and the same whenever the line is computed again."""
 
     key: str  # kind and what it is about: "usage/quill-premium"

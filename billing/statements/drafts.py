@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing.statements.document import LineKind
 from billing.statements.inputs import Reason
@@ -11,8 +11,7 @@ from billing.statements.inputs import Reason
 WORDS: dict[Reason, str] = {"late": "late usage", "void": "usage taken back", "rerate": "usage rated again"}
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A line in the charge currency; `rate` leads to the statement's. Fields as in `StatementLine`."""
 
     key: str

@@ -20,7 +20,7 @@ from billing.periods import Period
 from billing.plans.amounts import QUANTITY_STEP
 from billing.statements.allowances import covered_lines, in_order
 from billing.statements.bill import MINIMUM, Included, PeriodBill
-from billing.statements.sums import ZERO, add, share, subtract
+from billing.statements.sums import ZERO, share
 from billing.statements.usage import RuleUsage
 
 
@@ -49,13 +49,13 @@ def draw_again(purse: Purse, period: Period, lines: Mapping[str, RuleUsage], bef
     for draw in before:
         if draw.kind == "drawn":
             quantity, amount = held.get((draw.grant_id, draw.line), (ZERO, ZERO))
-            held[draw.grant_id, draw.line] = add(quantity, draw.quantity), add(amount, draw.amount)
+            held[draw.grant_id, draw.line] = quantity + draw.quantity, amount + draw.amount
     for (grant_id, key), (quantity, amount) in held.items():
         grant = _grant(purse, grant_id)
         line = lines.get(key)
         kept, worth = _pay(line, grant, quantity) if line is not None else (ZERO, ZERO)
         if kept != quantity or worth != amount:
-            purse.draw(grant_id, "drawn", period.label, key, subtract(kept, quantity), subtract(worth, amount))
+            purse.draw(grant_id, "drawn", period.label, key, kept - quantity, worth - amount)
 
 
 def draw_prepaid(
@@ -68,19 +68,19 @@ def draw_prepaid(
             continue
         grants = [grant for grant in _serving(purse, period) if grant.kind in PAID_KINDS and not grant.unit]
         for line in covered_lines(lines, held.allowance):
-            units = min(subtract(held.units, held.used), line.open_units)
+            units = min(held.units - held.used, line.open_units)
             if units <= 0:
                 break
             worth = share(line.open, units, line.open_units)
             open_before, units_before, wanted = line.open, line.open_units, worth
             for grant in grants:
-                wanted = subtract(wanted, _draw(purse, period, line, grant, wanted))
+                wanted -= _draw(purse, period, line, grant, wanted)
             if wanted == worth:
                 break
             if wanted:  # the balance did not reach: so many units less
-                units = _whole(share(units_before, subtract(open_before, line.open), open_before))
-            held.used = add(held.used, units)
-            paid.append(Prepaid(held.key, line.rule_id, units, subtract(worth, wanted)))
+                units = _whole(share(units_before, open_before - line.open, open_before))
+            held.used += units
+            paid.append(Prepaid(held.key, line.rule_id, units, worth - wanted))
     return paid
 
 
@@ -141,11 +141,11 @@ def _pay(line: RuleUsage, grant: Grant, most: Decimal) -> tuple[Decimal, Decimal
         if quantity <= 0:
             return ZERO, ZERO
         amount = share(line.open, quantity, line.open_units)
-        line.open_units = subtract(line.open_units, quantity)
+        line.open_units -= quantity
     else:
         quantity = amount = min(most, line.open)
-        line.open_units = subtract(line.open_units, share(line.open_units, amount, line.open))
-    line.open = subtract(line.open, amount)
+        line.open_units -= share(line.open_units, amount, line.open)
+    line.open -= amount
     return quantity, amount
 
 

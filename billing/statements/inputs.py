@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from billing.credits import Draw, GrantBalance
 from billing.fx import NO_RATES, FxRates
@@ -23,8 +23,7 @@ REASONS: tuple[Reason, ...] = ("late", "void", "rerate")
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class UsageLine:
+class UsageLine(NamedTuple):
     """Usage of a tenant in a period under one rule: charge = reward + fee + earnings, exactly. May be a difference."""
 
     rule_id: str

@@ -30,20 +30,28 @@ from billing.postings import (
 )
 from billing.statements.bill import PeriodBill
 from billing.statements.inputs import UsageLine
-from billing.statements.sums import ZERO, add, minus, product, subtract
+from billing.statements.sums import ZERO, product
 
 
 def post_usage(
     journal: Journal, builder: str, usage: Iterable[UsageLine], rates: Mapping[str, Decimal], currency: str, what: str
 ) -> None:
     """Reward, fee and earnings of each line; `rates` lead to the charge currency, where the tenant is charged."""
+    rewards: dict[tuple[str, str], Decimal] = {}
+    parts: dict[str, tuple[Decimal, Decimal]] = {}
     for line in usage:
-        journal.add(PROVIDER_PAYABLE, line.provider, line.currency, what, minus(line.reward))
-        journal.add(PLATFORM_FEE, PLATFORM, line.currency, what, minus(line.fee))
-        journal.add(BUILDER_PAYABLE, builder, line.currency, what, minus(line.earnings))
+        key = line.provider, line.currency
+        rewards[key] = rewards.get(key, ZERO) + line.reward
+        fee, earnings = parts.get(line.currency, (ZERO, ZERO))
+        parts[line.currency] = fee + line.fee, earnings + line.earnings
         if line.currency != currency:
             journal.add(FX_DIFFERENCE, PLATFORM, line.currency, what, line.charge)
-            journal.add(FX_DIFFERENCE, PLATFORM, currency, what, minus(product(line.charge, rates[line.currency])))
+            journal.add(FX_DIFFERENCE, PLATFORM, currency, what, -product(line.charge, rates[line.currency]))
+    for (provider, unit), reward in rewards.items():
+        journal.add(PROVIDER_PAYABLE, provider, unit, what, -reward)
+    for unit, (fee, earnings) in parts.items():
+        journal.add(PLATFORM_FEE, PLATFORM, unit, what, -fee)
+        journal.add(BUILDER_PAYABLE, builder, unit, what, -earnings)
 
 
 def post_bill(journal: Journal, builder: str, bill: PeriodBill, currency: str, before: PeriodBill | None) -> None:
@@ -58,18 +66,18 @@ def _post_plan(journal: Journal, builder: str, bill: PeriodBill, currency: str, 
         return name if own else f"adjustment {bill.period.label}"
 
     def signed(amount: Decimal) -> Decimal:
-        return amount if sign > 0 else minus(amount)
+        return amount if sign > 0 else -amount
 
     for line in bill.rules.values():
         if line.tiered != line.charge:
-            difference = subtract(line.charge, line.tiered)
+            difference = line.charge - line.tiered
             journal.add(BUILDER_PAYABLE, builder, currency, what("tier"), signed(difference))
     for cover in bill.covers:
         account, party = _funder(cover.allowance.funding, builder)
         journal.add(account, party, currency, what("allowance"), signed(cover.amount))
     bounds = bill.bounds
     if bounds.short:
-        journal.add(BUILDER_PAYABLE, builder, currency, what("minimum"), signed(minus(bounds.short)))
+        journal.add(BUILDER_PAYABLE, builder, currency, what("minimum"), signed(-bounds.short))
     if bounds.over:
         account, party = _funder("platform" if bounds.then == "stop" else "builder", builder)
         journal.add(account, party, currency, what("cap"), signed(bounds.over))
@@ -89,22 +97,22 @@ def post_draws(
         grant = grants[draw.grant_id]
         account, party = _funder(grant.funding, builder)
         if draw.kind == "sold":
-            journal.add(PREPAID_LIABILITY, tenant, currency, "top_up", minus(draw.amount))
+            journal.add(PREPAID_LIABILITY, tenant, currency, "top_up", -draw.amount)
         elif draw.kind == "expired":
             journal.add(PREPAID_LIABILITY, tenant, currency, "expired credit", draw.earned)
-            journal.add(BUILDER_PAYABLE, builder, currency, "expired credit", minus(draw.earned))
+            journal.add(BUILDER_PAYABLE, builder, currency, "expired credit", -draw.earned)
         else:
             what = "credit" if draw.period == period else f"adjustment {draw.period}"
             journal.add(PREPAID_LIABILITY, tenant, currency, what, draw.earned)
-            journal.add(account, party, currency, what, subtract(draw.amount, draw.earned))
+            journal.add(account, party, currency, what, draw.amount - draw.earned)
 
 
 def post_fees(journal: Journal, builder: str, fees: Iterable[Decimal], currency: str) -> None:
     """Subscriptions are the Builder's."""
     amount = ZERO
     for fee in fees:
-        amount = add(amount, fee)
-    journal.add(BUILDER_PAYABLE, builder, currency, "subscription", minus(amount))
+        amount += fee
+    journal.add(BUILDER_PAYABLE, builder, currency, "subscription", -amount)
 
 
 def _funder(funding: str, builder: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from billing.allocation import round_minor
 from billing.credits import CreditError, Grant, GrantBalance, Purse
 from billing.currencies import exponent
 from billing.fx import MissingRate
+from billing.money import exactly
 from billing.periods import Period
 from billing.plans import Segment
 from billing.postings import (
@@ -47,7 +48,7 @@ from billing.statements.inputs import EarlierPeriod, StatementInput, UsageLine
 from billing.statements.refusal import Refusal
 from billing.statements.rounding import rounded_lines
 from billing.statements.subscription import fee_lines
-from billing.statements.sums import ZERO, add, minus, subtract, total
+from billing.statements.sums import ZERO, total
 from billing.statements.tax import tax_line
 from billing.statements.usage import by_rule, rate_of
 from billing.statements.usage_lines import allowance_lines, bound_lines, tier_lines, usage_lines
@@ -55,6 +56,7 @@ from billing.statements.usage_lines import allowance_lines, bound_lines, tier_li
 Rates = dict[str, Decimal]
 
 
+@exactly
 def statement(given: StatementInput) -> Statement | Refusal:
     """What a tenant pays for a period, what everybody is owed by it, and what it leaves for the next one."""
     missing: set[MissingRate] = set()
@@ -116,7 +118,7 @@ def statement(given: StatementInput) -> Statement | Refusal:
 
     for held in bill.included.values():
         if held.allowance.rollover:
-            left = subtract(held.units, held.used)
+            left = held.units - held.used
             grant = allowances.carry_over(held, left, period, period, purse, given.tenant, currency)
             carried_over += [grant] if grant else []
     return Statement(
@@ -173,7 +175,7 @@ def _adjust(
     settlement.post_usage(journal, given.builder, changed, rates, currency, f"adjustment {period.label}")
     settlement.post_bill(journal, given.builder, now, currency, before)
     for key, held in now.included.items():
-        freed = subtract(before.included[key].used, held.used)
+        freed = before.included[key].used - held.used
         if held.allowance.rollover and freed > 0:
             grant = allowances.carry_over(held, freed, period, given.period, purse, given.tenant, currency)
             carried_over += [grant] if grant else []
@@ -227,17 +229,17 @@ def _totals(
     paid = ZERO
     for line in lines:
         if line.kind == "top_up" and purse.grants[line.refers_to].settled:
-            paid = add(paid, line.amount)
+            paid += line.amount
             extra.append(_payment(line, purse.grants[line.refers_to]))
-    gross = add(net, tax)
-    due = subtract(gross, paid)
+    gross = net + tax
+    due = gross - paid
     zero = round_minor(ZERO, places)
-    return Totals(exact, add(net, zero), add(tax, zero), add(gross, zero), add(paid, zero), add(due, zero)), extra
+    return Totals(exact, net + zero, tax + zero, gross + zero, paid + zero, due + zero), extra
 
 
 def _payment(line: StatementLine, grant: Grant) -> StatementLine:
     reason = f"Paid on {grant.granted_at.date().isoformat()}, when it was bought."
-    amount = minus(line.amount)
+    amount = -line.amount
     key = f"payment/{grant.id}"
     return StatementLine(key, "payment", f"Paid: {line.label}", "", None, None, amount, amount, ZERO, reason, grant.id)
 
@@ -248,12 +250,12 @@ def _post_totals(journal: Journal, given: StatementInput, drafts: Sequence[Draft
     if currency != given.currency:
         charged = total(draft.charge for draft in drafts)
         journal.add(FX_DIFFERENCE, PLATFORM, given.currency, "statement", charged)
-        journal.add(FX_DIFFERENCE, PLATFORM, currency, "statement", minus(totals.exact))
+        journal.add(FX_DIFFERENCE, PLATFORM, currency, "statement", -totals.exact)
     journal.add(TENANT_RECEIVABLE, tenant, currency, "statement", totals.net)
-    journal.add(ROUNDING_DIFFERENCE, PLATFORM, currency, "statement", subtract(totals.exact, totals.net))
+    journal.add(ROUNDING_DIFFERENCE, PLATFORM, currency, "statement", totals.exact - totals.net)
     journal.add(TENANT_RECEIVABLE, tenant, currency, "tax", totals.tax)
-    journal.add(TAX_PAYABLE, PLATFORM, currency, "tax", minus(totals.tax))
-    journal.add(TENANT_RECEIVABLE, tenant, currency, "payment", minus(totals.paid))
+    journal.add(TAX_PAYABLE, PLATFORM, currency, "tax", -totals.tax)
+    journal.add(TENANT_RECEIVABLE, tenant, currency, "payment", -totals.paid)
     journal.add(CASH, PLATFORM, currency, "payment", totals.paid)
 
 

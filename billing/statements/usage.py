@@ -16,7 +16,7 @@ from billing.fx import FxRates, MissingRate
 from billing.periods import Period
 from billing.plans import REQUESTS, Plan
 from billing.statements.inputs import UsageLine
-from billing.statements.sums import ZERO, add, product
+from billing.statements.sums import ZERO, product
 
 
 @dataclass(slots=True)
@@ -58,8 +58,8 @@ def by_rule(usage: Iterable[UsageLine], plan: Plan | None, rates: Mapping[str, D
             held = found[rule_id] = RuleUsage(
                 rule_id, line.label, line.reason, meter, one, many, ZERO, ZERO, ZERO, ZERO, ZERO
             )
-        held.quantity = add(held.quantity, _quantity(line, held.meter))
-        held.charge = add(held.charge, charge)
+        held.quantity += _quantity(line, held.meter)
+        held.charge += charge
     for held in found.values():
         held.tiered = held.open = held.charge
         held.open_units = held.quantity

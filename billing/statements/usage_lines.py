@@ -8,7 +8,6 @@ from decimal import Decimal
 from billing.statements.bill import MINIMUM, Included, PeriodBill
 from billing.statements.drafts import Draft, counted, plain, word
 from billing.statements.draws import Prepaid
-from billing.statements.sums import minus, subtract
 from billing.statements.usage import RuleUsage
 
 
@@ -28,7 +27,7 @@ def tier_lines(bill: PeriodBill, rate: Decimal) -> list[Draft]:
     return [
         Draft(
             f"tier/{line.rule_id}", "tier", f"{line.label}: price by quantity", "", None,
-            subtract(line.tiered, line.charge),
+            line.tiered - line.charge,
             f"{counted(line.quantity, line.one, line.many)} in the period are priced by their number.",
             line.rule_id, rate,
         )
@@ -52,7 +51,7 @@ def allowance_lines(bill: PeriodBill, prepaid: Sequence[Prepaid], rate: Decimal)
                 f"{held.allowance.label}: {line.label}",
                 word(units, line.one, line.many),
                 units,
-                minus(amount),
+                -amount,
                 _included(held, line),
                 key,
                 rate,
@@ -80,5 +79,5 @@ def bound_lines(bill: PeriodBill, rate: Decimal, currency: str) -> list[Draft]:
             f"Usage came to {plain(bounds.basis)} {currency}, more than the cap of "
             f"{plain(bounds.cap)} {currency} for the period: you do not pay what is above."
         )
-        return [Draft("cap", "cap", "Spend cap", "", None, minus(bounds.over), reason, "cap", rate)]
+        return [Draft("cap", "cap", "Spend cap", "", None, -bounds.over, reason, "cap", rate)]
     return []
