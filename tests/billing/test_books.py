@@ -52,7 +52,10 @@ def test_a_price_book_is_refused_with_a_sentence(tmp_path: Path, text: str, sent
 @pytest.mark.parametrize(
     ("rules", "sentence"),
     [
-        ('[[rules]]\nid = "a"\nkind = "included"\nlabel = "l"\nunit = "u"\n', "rules.1: rule a has no reason: tell the customer what creates this charge"),
+        (
+            '[[rules]]\nid = "a"\nkind = "included"\nlabel = "l"\nunit = "u"\n',
+            "rules.1: rule a has no reason: tell the customer what creates this charge",
+        ),
         (RULE.replace('"r"', '" "') + 'kind = "included"\n', "have to say something to the customer"),
         (RULE + 'kind = "gift"\n', "kind is one of markup, margin, per_unit"),
         (RULE + 'kind = "markup"\n', "rule a: markup needs percent"),
