@@ -127,7 +127,7 @@ def priced(model: str, price: Decimal, *others: str) -> str:
     return f"{head}\n{own}" + "".join(others)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 async def test_unpriced_usage_is_billed_exactly_once_a_price_exists_however_often_that_is_interrupted(
     office: Office,
 ) -> None:
@@ -211,7 +211,7 @@ async def test_unpriced_usage_is_billed_exactly_once_a_price_exists_however_ofte
     assert (await office.run("reconcile"))["residual"] == "0"
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 async def test_of_two_who_apply_overlapping_re_ratings_at_once_one_is_refused_and_nothing_is_doubled(
     office: Office,
 ) -> None:
@@ -236,7 +236,7 @@ async def test_of_two_who_apply_overlapping_re_ratings_at_once_one_is_refused_an
     assert (await office.run("reconcile"))["residual"] == "0"
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 async def test_what_workers_have_not_stored_yet_is_not_rated_again_over_it(office: Office) -> None:
     await office.take(*(call(number) for number in range(20)))
     await office.publish_prices("test-prices-2", NOW + timedelta(days=1), priced("gpt-next", NEW))
