@@ -103,7 +103,7 @@ def as_called(key: str, mode: str, usage: Usage, uplift: str) -> tuple[float, fl
     entry = litellm.model_cost[key]
     batch = mode == "batch"
     call_type = "aretrieve_batch" if batch else "embedding" if entry.get("mode") == "embedding" else "completion"
-    return litellm.cost_per_token(
+    costs: tuple[float, float] = litellm.cost_per_token(
         model=key,
         custom_llm_provider=provider_of(entry),
         usage_object=usage,
@@ -112,6 +112,7 @@ def as_called(key: str, mode: str, usage: Usage, uplift: str) -> tuple[float, fl
         data_residency=uplift or None,
         vertex_location=uplift or None,
     )
+    return costs
 
 
 def of_the_entry(key: str, mode: str, usage: Usage, uplift: str) -> tuple[float, float]:
@@ -138,7 +139,7 @@ def cost(how: Any, key: str, mode: str, meters: dict[str, int], time: str, uplif
     """[prompt, completion], or [error]."""
     usage = usage_of(meters)
     if len(uplift) == 2:
-        setattr(usage, "inference_geo", uplift)  # noqa: B010 litellm reads it and does not declare it
+        usage.inference_geo = uplift  # litellm reads it and does not declare it
     token = _internal_context._billing_time.set(datetime.fromisoformat(time))
     try:
         return [repr(each) for each in how(key, mode, usage, uplift)]
