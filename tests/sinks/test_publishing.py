@@ -17,11 +17,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from billing.publication import BookDigest
 from sinks import publishing
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.migrate import load_migrations, migrate
+from sinks.clickhouse.readers.books import BOOKS
 from sinks.contract import EpochParameters, Sink
 from sinks.errors import (
     PublicationOvertakenError,
@@ -174,6 +178,9 @@ import asyncio, json, sys
 from datetime import datetime
 from billing.publication import BookDigest
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.migrate import load_migrations, migrate
+from sinks.clickhouse.readers.books import BOOKS
 from sinks.errors import PublicationOvertakenError, PublicationRefusedError
 from sinks.publishing import publish
 
@@ -282,3 +289,34 @@ async def test_inserts_for_one_place_from_many_connections_leave_one(database: C
     assert sorted(book.sequence for book in records.records) == list(range(1, 11))
     for sink in sinks:
         await sink.close()
+
+
+@pytest.mark.integration
+async def test_books_that_workers_recorded_before_there_were_places_stand_and_what_follows_keeps_the_lead(
+    empty_database: ClickHouseConfiguration,
+) -> None:
+    """A database of the time before 0012, with an old worker's rows, one of them after the migration."""
+    migrations = load_migrations()
+    migrate(empty_database, migrations[:11])
+    client = Client.connect(empty_database)
+
+    def old_worker_records(book: BookDigest) -> None:
+        row = pa.Table.from_pylist(
+            [{name: getattr(book, name) for name in BOOKS.names[:5]}], schema=pa.schema(list(BOOKS)[:5])
+        )
+        client.insert_arrow("books", row, doing="recording as before")
+
+    old_worker_records(version("1", PAST))
+    migrate(empty_database)
+    old_worker_records(version("2", FAR))
+    client.close()
+    sink = await ClickHouseSink.connect(empty_database)
+    assert [(book.version, book.sequence, book.published_by) for book in await sink.read_books(("prices",))] == [
+        ("1", 0, ""),
+        ("2", 0, ""),
+    ]
+    with pytest.raises(PublicationRefusedError, match="sooner than 60 s from now"):
+        await put(sink, version("3", PAST + timedelta(days=1)))
+    outcome = await put(sink, version("3", FAR + timedelta(days=1)))
+    assert [book.sequence for book in outcome.published] == [1]
+    await sink.close()
