@@ -131,8 +131,8 @@ def _usage(parts: Sequence[pa.RecordBatch], height: int) -> dict[str, pl.Series]
     quantities = np.zeros((len(known), height), dtype=np.int64)
     present = np.zeros((len(known), height), dtype=bool)
     at = 0
-    for part, (offsets, _, values), meter in zip(parts, entries, numbers, strict=True):
-        rows = np.repeat(np.arange(at, at + part.num_rows), np.diff(offsets))
+    for part, (lengths, _, values), meter in zip(parts, entries, numbers, strict=True):
+        rows = np.repeat(np.arange(at, at + part.num_rows), lengths)
         places = meter * np.int64(height) + rows
         quantities.reshape(-1)[places] = _low_words(values)
         present.reshape(-1)[places] = True
@@ -152,11 +152,11 @@ def _low_words(values: pa.Array) -> np.ndarray:
 
 
 def _entries(usage: pa.Array) -> tuple[np.ndarray, pa.Array, pa.Array]:
-    """Where each row's entries start and end, the meters of all entries, and their quantities."""
+    """How many entries each row has, the meters of all entries, and their quantities."""
     offsets = usage.offsets.to_numpy()
     if pt.is_map(usage.type):
         meters, values = usage.keys, usage.items
     else:
         meters, values = usage.values.field(0), usage.values.field(1)
     first, last = int(offsets[0]), int(offsets[-1])
-    return offsets - first, meters.slice(first, last - first), values.slice(first, last - first)
+    return np.diff(offsets), meters.slice(first, last - first), values.slice(first, last - first)

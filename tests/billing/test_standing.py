@@ -101,7 +101,9 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
 
 def test_a_correction_of_another_tenants_event_of_the_same_name_is_not_ours() -> None:
-    assert stands(row(1), row(2, dimension=SOUTH), void(3, dimension=SOUTH)) == [("1.00", False), ("1.00", True)]
+    for first, second, expected in ((NORTH, SOUTH, [False, True]), (SOUTH, NORTH, [True, False])):
+        found = stands(row(1, dimension=first), row(2, dimension=second), void(3, dimension=SOUTH))
+        assert [voided for _, voided in found] == expected
 
 
 def test_of_two_events_of_one_identity_the_latest_before_the_correction_is_meant() -> None:

@@ -166,6 +166,17 @@ async def test_tags_that_nobody_asked_for_do_not_tell_sets_apart(sink: Sink) -> 
     assert answer.rows.height == 5
 
 
+async def test_sets_of_tags_too_many_for_a_table_are_told_apart_all_the_same(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sink.write_ledger(
+        rows.ledger([usage_at(at, tenant=f"t{at % 3}", feature=f"f{at % 4}", model=f"m{at % 2}") for at in range(24)])
+    )
+    [plenty] = await read(sink)
+    monkeypatch.setattr("sinks.usage_columns._TABLE_MAX", 2)
+    assert await read(sink) == [plenty]
+
+
 async def test_an_empty_range_has_no_portions(sink: Sink) -> None:
     await sink.write_ledger(rows.ledger([usage_at(1)]))
     assert await ledger_of(sink).plan_usage(UsageRange(DAY.end, DAY.end + HOUR)) == []
