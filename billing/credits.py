@@ -90,7 +90,7 @@ class Draw(NamedTuple):
     grant_id: str
     kind: DrawKind
     period: str  # label of the period whose usage it pays; of the statement for sold and expired
-    line: str  # the key of what it pays: a rule id, or "minimum"; "" for sold and expired
+    line: str  # the key of the line it pays: "usage/<rule>" or "minimum"; "" for sold and expired
     quantity: Decimal  # units of the grant, or money
     amount: Decimal  # charge currency; how much less the tenant pays
     earned: Decimal  # what of the price became earned: the debit of the prepaid liability

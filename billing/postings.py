@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from billing.errors import BillingError
-from billing.money import EXACT
+from billing.money import EXACT, rounded
 
 # What the platform is owed.
 TENANT_RECEIVABLE = "tenant_receivable"  # party: tenant. What statements ask for, tax included
@@ -118,5 +118,5 @@ class Journal:
         self._sums[key] = amount if held is None else EXACT.add(held, amount)
 
     def closed(self) -> tuple[Posting, ...]:
-        """The postings, balanced and sorted."""
-        return balanced([Posting(*key, amount) for key, amount in self._sums.items()])
+        """The postings, balanced and sorted, amounts written with 12 places."""
+        return balanced([Posting(*key, rounded(amount)) for key, amount in self._sums.items()])

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from billing.plans.amounts import Quantity, Text
+from billing.plans.amounts import Name, Quantity, Text
 
 Funding = Literal["builder", "platform", "prepaid"]
 
@@ -22,7 +22,7 @@ class Allowance(BaseModel):
     """One allowance of a plan, for a whole period; a part of a period has that part of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    id: Text
+    id: Name
     label: Text
     unit: Text  # a business meter, one of the plan's units
     quantity: Quantity

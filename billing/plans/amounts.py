@@ -33,3 +33,5 @@ Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Quantity = Annotated[Decimal, BeforeValidator(_quantity)]
 Rate = Annotated[Decimal, BeforeValidator(_rate)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+# Ids of which keys are made, "<plan>/<allowance>": without the slash, no two of them are the same key.
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^/\s]+$")]

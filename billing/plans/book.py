@@ -7,6 +7,7 @@ Which version   Plans are those of the version in force when a period starts, so
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,12 +18,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from billing.currencies import Currency
-from billing.documents import Moment, Versions
+from billing.documents import BookError, Moment, Versions
 from billing.loading import load_versions
 from billing.periods import Cycle, Period
-from billing.plans.amounts import Text
+from billing.plans.amounts import Name, Text
 from billing.plans.plan import Plan
-from billing.plans.subscription import Segment, Subscription, TaxRate, segment_of
+from billing.plans.subscription import Segment, Subscription, TaxRate, segment_of, whole
 
 INSTANT = timedelta(microseconds=1)
 
@@ -64,6 +65,7 @@ class PlanBook(BaseModel):
     currency: Currency
     cycle: PlanCycle = PlanCycle()
     plans: tuple[Plan, ...] = Field(min_length=1)
+    default_plan: Name | None = None  # of tenants that are not in `tenants`, for whole periods
     tenants: tuple[Subscription, ...] = ()
     taxes: tuple[TaxRate, ...] = ()
     content: str = Field("", repr=False)
@@ -77,6 +79,8 @@ class PlanBook(BaseModel):
         for plan in self.plans:
             if self._plans.setdefault(plan.id, plan) is not plan:
                 raise ValueError(f"plan {plan.id} stands twice: give each plan an id of its own")
+        if self.default_plan is not None and self.default_plan not in self._plans:
+            raise ValueError(f"default_plan {self.default_plan} is not among {', '.join(sorted(self._plans))}")
         for tax in self.taxes:
             if self._taxes.setdefault(tax.id, tax) is not tax:
                 raise ValueError(f"tax {tax.id} stands twice")
@@ -151,19 +155,19 @@ class PlanBooks(Versions[PlanBook]):
                 found.append((subscription, segment))
         if not found:
             last = book.subscriptions(tenant)[-1:]
-            currency = (last[0].currency if last else None) or book.currency
-            return Terms((), currency, book._tax_of(last[0]) if last else None)
+            if not last:
+                default = book.default_plan
+                segments = (whole(period, self._plan(default, period, book)),) if default else ()
+                return Terms(segments, book.currency, None)
+            return Terms((), last[0].currency or book.currency, book._tax_of(last[0]))
         latest = found[-1][0]
         return Terms(tuple(segment for _, segment in found), latest.currency or book.currency, book._tax_of(latest))
 
     def _plan(self, plan_id: str, period: Period, latest: PlanBook) -> Plan:
         """From the version in force when the period starts, else from the first later one that has it."""
-        opening = self.at(period.start)
-        first = self.versions.index(opening) if opening is not None else 0
-        for version in self.versions[first:]:
+        starts = bisect_right([version.effective_from for version in self.versions], period.start) - 1
+        for version in self.versions[max(starts, 0) :]:
             plan = version.plan(plan_id)
             if plan is not None:
                 return plan
-            if version is latest:
-                break
-        raise AssertionError(f"plan {plan_id} was validated with version {latest.version}")  # pragma: no cover
+        raise BookError(f"plan {plan_id} of version {latest.version} is in no version")

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from billing.credits import Grant
 from billing.plans.allowance import Allowance
-from billing.plans.amounts import Amount, Quantity, Text
+from billing.plans.amounts import Amount, Name, Quantity, Text
 from billing.plans.tier import Tier
 
 REQUESTS = "requests"  # the meter that counts events where nothing else counts them
@@ -75,7 +75,7 @@ class Plan(BaseModel):
     """One plan of a plan book; amounts in the book's currency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    id: Text
+    id: Name
     label: Text
     fee: Amount = Decimal(0)
     trial_days: Annotated[int, Field(ge=0, le=366)] = 0

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from billing.currencies import Currency
 from billing.money import EXACT, ROUNDING, STEP
 from billing.periods import Period
-from billing.plans.amounts import QUANTITY_STEP, Rate, Text
+from billing.plans.amounts import QUANTITY_STEP, Name, Rate, Text
 from billing.plans.plan import Plan
 
 
@@ -33,7 +33,7 @@ class Subscription(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     tenant: Text
-    plan: Text
+    plan: Name
     since: date
     until: date | None = None
     currency: Currency | None = None  # of the statement; None: the book's

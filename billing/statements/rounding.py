@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.allocation import allocate
-from billing.money import ROUNDING, STEP
+from billing.money import ROUNDING, STEP, rounded
 from billing.statements.document import StatementLine
 from billing.statements.drafts import Draft
 from billing.statements.sums import product
@@ -20,7 +20,7 @@ from billing.statements.sums import product
 
 def rounded_lines(drafts: Sequence[Draft], exponent: int) -> list[StatementLine]:
     """The same lines in the statement's currency; their amounts add up to their rounded sum."""
-    exact = [draft.charge if draft.rate == 1 else product(draft.charge, draft.rate) for draft in drafts]
+    exact = [rounded(draft.charge) if draft.rate == 1 else product(draft.charge, draft.rate) for draft in drafts]
     by_key = sorted(range(len(drafts)), key=lambda index: drafts[index].key)
     shares = dict(zip(by_key, allocate([exact[index] for index in by_key], exponent), strict=True))
     return [
@@ -33,7 +33,7 @@ def rounded_lines(drafts: Sequence[Draft], exponent: int) -> list[StatementLine]
             unit_price(exact[index], draft.quantity),
             shares[index],
             exact[index],
-            draft.charge,
+            rounded(draft.charge),
             draft.reason,
             draft.refers_to,
         )

@@ -77,7 +77,7 @@ def statement(given: StatementInput) -> Statement | Refusal:
 
     # 6 and 7.
     open_now = draws.open_lines(bill)
-    prepaid = draws.draw_prepaid(purse, period, open_now, bill.included.values())
+    prepaid = draws.draw_prepaid(purse, bill)
     prepaid_draws = len(purse.draws)
     draws.draw_grants(purse, period, open_now)
     drawn = purse.draws[prepaid_draws:]
@@ -169,8 +169,7 @@ def _adjust(
     before = _worked_out(earlier.segments, earlier.billed, period, rates, carried)
     now = _worked_out(earlier.segments, [*earlier.billed, *changed], period, rates, carried)
     lines = draws.open_lines(now)
-    draws.draw_again(purse, period, lines, earlier.draws)
-    draws.draw_prepaid(purse, period, lines, now.included.values())
+    draws.draw_again(purse, period, draws.open_lines(before), lines, earlier.draws)
     draws.draw_grants(purse, period, lines)
     settlement.post_usage(journal, given.builder, changed, rates, currency, f"adjustment {period.label}")
     settlement.post_bill(journal, given.builder, now, currency, before)

@@ -23,6 +23,7 @@ from billing.statements.sums import ZERO, product
 class RuleUsage:
     """What one rule comes to in a period; allowances, caps and credits take off from `open`."""
 
+    key: str  # of its line: "usage/<rule>", or "minimum" for what is due although nothing was used
     rule_id: str
     label: str
     reason: str
@@ -56,7 +57,7 @@ def by_rule(usage: Iterable[UsageLine], plan: Plan | None, rates: Mapping[str, D
         if held is None:
             meter, one, many = _unit(line, plan)
             held = found[rule_id] = RuleUsage(
-                rule_id, line.label, line.reason, meter, one, many, ZERO, ZERO, ZERO, ZERO, ZERO
+                f"usage/{rule_id}", rule_id, line.label, line.reason, meter, one, many, ZERO, ZERO, ZERO, ZERO, ZERO
             )
         held.quantity += _quantity(line, held.meter)
         held.charge += charge

@@ -15,7 +15,7 @@ def usage_lines(bill: PeriodBill, rate: Decimal) -> list[Draft]:
     """One for each rule: what creates the charge is what the rule says."""
     return [
         Draft(
-            f"usage/{line.rule_id}", "usage", line.label, word(line.quantity, line.one, line.many),
+            line.key, "usage", line.label, word(line.quantity, line.one, line.many),
             line.quantity if line.meter else None, line.charge, line.reason, line.rule_id, rate,
         )
         for line in bill.rules.values()
