@@ -13,6 +13,7 @@ import pyarrow.types as pt
 import pytest
 
 from sinks import tables
+from sinks.agreements import GRANTS, PLANS, RATES
 from sinks.clickhouse import ClickHouseConfiguration
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.migrate import (
@@ -27,7 +28,12 @@ from sinks.clickhouse.migrate import (
     undo_all,
 )
 from sinks.clickhouse.readers import books, pins
+from sinks.clickhouse.readers.statements import SCHEMAS as STATEMENT_SCHEMAS
+from sinks.closings import CLOSING_JOURNAL, CLOSING_USAGE
+from sinks.payouts import MARK_JOURNAL, NOTE_JOURNAL, PAYOUT_JOURNAL
 from sinks.rerates import RERATES
+
+JOURNALS = (PLANS, RATES, GRANTS, CLOSING_JOURNAL, PAYOUT_JOURNAL, MARK_JOURNAL, NOTE_JOURNAL)
 
 # Released files never change: a new migration adds its line here, no line is ever edited or removed.
 RELEASED: Mapping[str, str] = {
@@ -44,6 +50,10 @@ RELEASED: Mapping[str, str] = {
     "0011-reconciliation-views.sql": "e88bd2da4adf4f0b",
     "0012-publications.sql": "8cf8ee4b2ea3ffb2",
     "0013-rerates.sql": "3bea4c552ea8be50",
+    "0014-agreements.sql": "1f4054d55c66a276",
+    "0015-closings.sql": "9690945f85c4894e",
+    "0016-statements.sql": "647c9e27dce92987",
+    "0017-payouts.sql": "7d59255f24566d0c",
 }
 
 
@@ -145,6 +155,9 @@ def test_every_table_column_and_view_says_what_it_is(client: Client) -> None:
         ("books", books.BOOKS, ("recorded_at",)),
         ("backfill_grants", pins.GRANTS, ("recorded_at",)),
         ("rerates", RERATES, ("recorded_at",)),
+        *((each.table, each.schema, ("recorded_at",)) for each in JOURNALS),
+        ("closing_usage", CLOSING_USAGE, ()),
+        *((table, schema, ()) for table, schema in STATEMENT_SCHEMAS.items()),
     ],
 )
 def test_declared_columns_are_the_real_ones(
@@ -165,6 +178,10 @@ def clickhouse_types(arrow: pa.DataType) -> tuple[str, ...]:
     """ClickHouse types that hold every value of an Arrow type, and nothing narrower."""
     if pt.is_dictionary(arrow):
         return ("LowCardinality(String)",)
+    if pt.is_list(arrow):
+        return tuple(f"Array({element})" for element in clickhouse_types(arrow.value_type))
+    if pt.is_date(arrow):
+        return ("Date",)
     if pt.is_timestamp(arrow):
         return ("DateTime('UTC')",) if arrow.unit == "s" else ("DateTime64(6, 'UTC')",)
     if pt.is_decimal(arrow):
