@@ -7,12 +7,14 @@ Conditions  prices are compared as they apply: where only one of the books has a
 Aliases     a name that stands for the same model in both books changes with that model, and is not listed again.
 Dangers     sentences: half of the book or more would be gone, a price would be ten times or a tenth of what it was, or
             become free or stop being free, or the currency would be another one.
+Retroactive versions replace nothing, and usage that they have no price for stays as it is: such a book is compared only
+            in what it has entries for, model and mode, and in what else decides about their prices.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -126,6 +128,9 @@ def _changes(old: PriceBook | None, new: PriceBook) -> Iterator[PriceChange]:
             continue
         olds = before.get((provider, model_before), {}) if model_before is not None else {}
         news = after.get((provider, model_after), {}) if model_after is not None else {}
+        if new.retroactive:
+            modes = {mode for mode, _ in news}
+            olds = {key: entry for key, entry in olds.items() if key[0] in modes}
         for key in olds.keys() | news.keys():
             was, becomes = olds.get(key), news.get(key)
             if was is not None and becomes is not None and _same(was, becomes):
@@ -220,13 +225,31 @@ def _terms(old: PriceBook, new: PriceBook) -> Iterator[str]:
         yield f"currency: {old.currency} -> {new.currency}"
     if old.default_reward_share != new.default_reward_share:
         yield f"reward share of all other providers: {old.default_reward_share:f} -> {new.default_reward_share:f}"
-    shares = [{contract.provider: contract.share for contract in book.rewards} for book in (old, new)]
+    decides = _scope(new)
+    shares = [
+        {contract.provider: contract.share for contract in book.rewards if decides(contract.provider, "")}
+        for book in (old, new)
+    ]
     yield from _moved("reward share of", *shares)
-    yield from _moved(
-        "multiplier of", *({_joined(key): value for key, value in _multipliers(each)} for each in (old, new))
-    )
-    aliases = [{_joined(key): model for key, model in _served(each).items() if model != key[1]} for each in (old, new)]
+    multipliers = [{_joined(key): value for key, value in _multipliers(each, new)} for each in (old, new)]
+    yield from _moved("multiplier of", *multipliers)
+    aliases = [
+        {
+            _joined((provider, name)): model
+            for (provider, name), model in _served(each).items()
+            if model != name and decides(provider, model)
+        }
+        for each in (old, new)
+    ]
     yield from _moved("alias", *aliases)
+
+
+def _scope(new: PriceBook) -> Callable[[str, str], bool]:
+    """Whether what is said about a provider, or (unless "") about one of its models, bears on what is compared."""
+    if not new.retroactive:
+        return lambda provider, model: True
+    named = {(entry.provider, model) for entry in new.prices for model in ("", entry.model)}
+    return lambda provider, model: (provider, model) in named
 
 
 def _moved(
@@ -243,10 +266,12 @@ def _joined(parts: tuple[str, ...]) -> str:
     return " / ".join(filter(None, parts))
 
 
-def _multipliers(book: PriceBook) -> Iterator[tuple[tuple[str, str, str], Decimal]]:
+def _multipliers(book: PriceBook, new: PriceBook) -> Iterator[tuple[tuple[str, str, str], Decimal]]:
+    decides = _scope(new)
     for region in book.regions:
         for model in region.models or ("",):
-            yield (region.provider, region.region, model), region.multiplier
+            if decides(region.provider, model):
+                yield (region.provider, region.region, model), region.multiplier
 
 
 def _dangers(old: PriceBook, new: PriceBook, changes: tuple[PriceChange, ...]) -> Iterator[str]:
@@ -257,7 +282,7 @@ def _dangers(old: PriceBook, new: PriceBook, changes: tuple[PriceChange, ...]) -
         "prices": (sum(len(entry.meters) for entry in old.prices), sum(len(entry.meters) for entry in new.prices)),
     }
     for what, (was, becomes) in sizes.items():
-        if becomes * 2 <= was:
+        if becomes * 2 <= was and not new.retroactive:
             yield f"the book would shrink from {was} {what} to {becomes}: half of it or more would be gone"
             break
     for change in changes:
@@ -265,7 +290,7 @@ def _dangers(old: PriceBook, new: PriceBook, changes: tuple[PriceChange, ...]) -
             jump = _jump(change.old, change.new)
             if jump:
                 yield f"{change.where}: {_plain(change.old)} -> {_plain(change.new)}, {jump}"
-    before, after = dict(_multipliers(old)), dict(_multipliers(new))
+    before, after = dict(_multipliers(old, new)), dict(_multipliers(new, new))
     for key in sorted(before.keys() | after.keys()):
         was_times, becomes_times = before.get(key, Decimal(1)), after.get(key, Decimal(1))
         jump = _jump(was_times, becomes_times)

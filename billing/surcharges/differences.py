@@ -6,6 +6,8 @@ Change    one field of one rule, told as a reader would: "percent: 20 -> 25". A 
 Order     of the file means nothing to which rule applies (precedence.py), so moving rules about is no change.
 Dangers   sentences: half of the rules or more would be gone, usage that no other rule matches would be left without
           one, or the currency would be another one.
+Retroactive versions replace nothing, and usage that no rule of theirs matches stays as it is: such a book lacks only
+          the rules whose usage it would charge by another rule.
 """
 
 from __future__ import annotations
@@ -77,7 +79,10 @@ def compare(old: RuleBook | None, new: RuleBook) -> RuleDifference:
     """What `new` changes against `old`, None meaning that nothing is published yet: then everything is added."""
     before = {rule.id: rule for rule in old.rules} if old else {}
     after = {rule.id: rule for rule in new.rules}
-    changes = sorted(_changes(before, after), key=lambda change: (change.rule_id, _place(change.field)))
+    found = _changes(before, after)
+    if old is not None and new.retroactive:
+        found = (change for change in found if change.kind != "removed" or _taken(old, before[change.rule_id], new))
+    changes = sorted(found, key=lambda change: (change.rule_id, _place(change.field)))
     return RuleDifference(
         tuple(changes),
         tuple(_terms(old, new)) if old else (),
@@ -104,6 +109,28 @@ def _changes(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Iterator[
         for field in olds.keys() | news.keys():
             if olds.get(field) != news.get(field):
                 yield RuleChange("changed", rule_id, field, olds.get(field), news.get(field))
+
+
+def _taken(old: RuleBook, rule: Rule, new: RuleBook) -> bool:
+    """Whether some usage of a rule of the old book would have another rule in the new one."""
+    models = _models(old, rule)
+    for other in new.rules:
+        others = _models(new, other)
+        shared = rule.match.keys() & other.match.keys() - {"model", "model_class"}
+        if all(rule.match[field] == other.match[field] for field in shared) and (
+            models is None or others is None or models & others
+        ):
+            return True
+    return False
+
+
+def _models(book: RuleBook, rule: Rule) -> frozenset[str] | None:
+    """The models that a rule can match, None for any."""
+    model = frozenset([rule.match["model"]]) if "model" in rule.match else None
+    members = book.model_classes[rule.match["model_class"]] if "model_class" in rule.match else None
+    if model is None or members is None:
+        return members if model is None else model
+    return model & members
 
 
 def _renamed(rule: Rule, rule_id: str) -> Rule:
@@ -143,6 +170,8 @@ def _terms(old: RuleBook, new: RuleBook) -> Iterator[str]:
 def _dangers(old: RuleBook, new: RuleBook) -> Iterator[str]:
     if old.currency != new.currency and old.currency is not None:
         yield f"the currency would be {new.currency or 'that of the prices'} in place of {old.currency}"
+    if new.retroactive:
+        return
     if len(old.rules) >= FEW_RULES and len(new.rules) * 2 <= len(old.rules):
         yield f"the book would shrink from {len(old.rules)} rules to {len(new.rules)}: half of it or more would be gone"
     default = [[rule.id for rule in book.rules if not rule.match] for book in (old, new)]

@@ -289,6 +289,13 @@ def test_usage_that_was_charged_and_would_have_no_rule_stops_publication() -> No
     assert findings(book(rule()), last_month=month(group(10, "1"), waiting)) == {}, "it waited before"
 
 
+def test_retroactive_rules_leave_what_they_do_not_name_as_it_is() -> None:
+    usage = month(group(10, "1", feature="funnel"), group(3, "1", builder="parcel", tenant="kestrel"))
+    corrected = book(rule("a", match={"builder": "quill", "feature": "funnel"}))
+    assert set(findings(corrected, last_month=usage)) == {"drops-usage", "no-default"}
+    assert findings(corrected.model_copy(update={"retroactive": True}), last_month=usage) == {}
+
+
 def test_events_without_the_meter_of_their_price_are_warned_of() -> None:
     bare = group(3, "0.01", meters=frozenset(), usage={})
     found = findings(book(rule("a", "unit_price")), last_month=month(group(10, "0.01"), bare))

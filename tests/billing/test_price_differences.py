@@ -200,3 +200,46 @@ def test_a_ratio_is_told_to_six_places_and_never_of_nothing() -> None:
     change = PriceChange("p", "m", "standard", "", "", "input_tokens", Decimal(3), Decimal(1))
     assert change.ratio == Decimal("0.333333")
     assert PriceChange("p", "m", "standard", "", "", "input_tokens", Decimal(0), Decimal(1)).ratio is None
+
+
+def test_a_retroactive_book_is_compared_in_what_it_names_alone_and_cannot_shrink() -> None:
+    aliases = [
+        {"provider": "p", "model": "m0", "names": ["m0-latest"]},
+        {"provider": "p", "model": "m1", "names": ["m1-latest"]},
+    ]
+    regions = [
+        {"provider": "p", "region": "eu", "multiplier": "1.1", "models": ["m0"]},
+        {"provider": "p", "region": "eu", "multiplier": "20", "models": ["m1"]},
+        {"provider": "p", "region": "us", "multiplier": "1.2"},
+        {"provider": "q", "region": "us", "multiplier": "20"},
+    ]
+    old = _book(
+        *(_entry(f"m{number}") for number in range(9)),
+        _entry("m0", mode="batch"),
+        _entry("m0", region="eu"),
+        {**_entry("x"), "provider": "q"},
+        aliases=aliases,
+        regions=regions,
+        rewards=[{"provider": "p", "share": "0.8"}, {"provider": "q", "share": "0.9"}],
+    )
+    difference = compare(old, _book(_entry("m0", {"input_tokens": "0.000001"}), retroactive=True))
+    assert [change.words for change in difference.changes] == [
+        "changed p / m0 / standard, input_tokens: 0.000002 -> 0.000001 (x0.5)",
+        "removed p / m0 / standard / eu, input_tokens: 0.000002 -> none",
+    ]
+    assert difference.terms == (
+        "reward share of p: 0.8 -> none",
+        "multiplier of p / eu / m0: 1.1 -> none",
+        "multiplier of p / us: 1.2 -> none",
+        "alias p / m0-latest: m0 -> none",
+    )
+    assert difference.dangers == []
+
+
+def test_a_price_that_a_retroactive_book_moves_by_ten_is_a_danger_all_the_same() -> None:
+    old = _book(_entry("a"), _entry("b"))
+    found = compare(old, _book(_entry("a", {"input_tokens": "0.00002"}), currency="EUR", retroactive=True)).dangers
+    assert found == [
+        "the currency would be EUR in place of USD: every price would mean something else",
+        "p / a / standard, input_tokens: 0.000002 -> 0.00002, 10 times as much or more",
+    ]

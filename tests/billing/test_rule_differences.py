@@ -118,6 +118,43 @@ def test_usage_that_would_be_left_without_a_rule_is_dangerous() -> None:
     assert compare(book(rule("a")), book(rule("b"))).dangers == []
 
 
+CLASSES = {"premium": ["m1", "m2"], "light": ["m3"]}
+
+
+@pytest.mark.parametrize(
+    ("gone", "kept", "told"),
+    [
+        ({"tenant": "a"}, {"tenant": "b"}, False),
+        ({"tenant": "a"}, {"feature": "b"}, True),
+        ({"tenant": "a"}, {}, True),
+        ({}, {"tenant": "a"}, True),
+        ({"model": "m1"}, {"model": "m2"}, False),
+        ({"model": "m1"}, {"model_class": "premium"}, True),
+        ({"model": "m3"}, {"model_class": "premium"}, False),
+        ({"model_class": "light"}, {"model_class": "premium"}, False),
+        ({"model_class": "premium"}, {"model_class": "premium", "mode": "batch"}, True),
+        ({"model": "m3", "model_class": "premium"}, {}, True),
+        ({"model": "m3", "model_class": "premium"}, {"model": "m3"}, False),
+        ({"model": "m1", "model_class": "premium"}, {"model": "m1"}, True),
+        ({"tenant": "a", "model": "m1"}, {"tenant": "b", "model": "m1"}, False),
+    ],
+)
+def test_a_retroactive_book_lacks_only_rules_whose_usage_it_would_charge_by_another(
+    gone: dict[str, str], kept: dict[str, str], told: bool
+) -> None:
+    old = book(*(rule(name) for name in "cdefg"), rule("gone", match=gone), model_classes=CLASSES)
+    new = book(rule("kept", match=kept, percent="30"), retroactive=True, model_classes=CLASSES)
+    found = compare(old, new)
+    assert ("gone" in {change.rule_id for change in found.changes}) is told
+    assert found.dangers == []
+    assert len(compare(old, book(rule("kept", match=kept), model_classes=CLASSES)).dangers) == 1 + (not gone)
+
+
+def test_a_currency_of_retroactive_rules_that_is_another_one_is_a_danger_all_the_same() -> None:
+    [danger] = compare(book(DEFAULT, currency="USD"), book(rule("a"), currency="EUR", retroactive=True)).dangers
+    assert danger == "the currency would be EUR in place of USD"
+
+
 RULES = st.lists(st.sampled_from("abcd"), unique=True, min_size=1).flatmap(
     lambda ids: st.tuples(*(st.builds(rule, st.just(each), percent=st.sampled_from(["1", "2"])) for each in ids))
 )

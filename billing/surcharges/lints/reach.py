@@ -79,7 +79,7 @@ def _unpriced_model(subject: Subject) -> Iterator[Found]:
 
 
 def _no_default(subject: Subject) -> Iterator[Found]:
-    if not _uncovered(subject, ""):
+    if subject.book.retroactive or not _uncovered(subject, ""):  # what such a book does not cover stays as it is
         return
     builders = sorted({rule.match["builder"] for rule in subject.book.rules if "builder" in rule.match})
     bare = [builder for builder in builders if _uncovered(subject, builder)]
