@@ -73,3 +73,9 @@ def test_the_start_is_the_same_moment_in_utc(start: datetime) -> None:
     text = load_template("premium-features", builder="b", version="v", effective_from=start)
     assert "-01-01T00:00:00" in text
     assert "Z\n" in text
+
+
+def test_no_name_of_a_builder_in_the_examples_is_a_clients_name_in_a_template() -> None:
+    for offer in OFFERS:
+        for rule in _book(offer, builder="some-builder").rules:
+            assert rule.match.get("tenant") not in {"acme", "quill", "brightop", "deskline", "parcel"}
