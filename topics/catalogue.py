@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 RAW_TOPIC = "usage.raw"
 DEAD_LETTER_TOPIC = "usage.dead-letter"
+ALERTS_TOPIC = "usage.alerts"
 DAY_MS = 86_400_000
 MESSAGE_BYTES_MAX = 1_048_576
 EPOCH_MAX = 65_535
@@ -53,4 +54,7 @@ def topic_specs(epoch: int, partitions: int) -> tuple[TopicSpec, ...]:
         TopicSpec(raw_topic_name(epoch), partitions, retention_ms=90 * DAY_MS),
         # A dead letter carries its original and more: its limit is above the raw topic's.
         TopicSpec(DEAD_LETTER_TOPIC, 1, retention_ms=365 * DAY_MS, max_message_bytes=2 * MESSAGE_BYTES_MAX),
+        # The record of what was published: whoever publishes reads it first, so it is kept whole. One partition: alerts
+        # are few, and have one order.
+        TopicSpec(ALERTS_TOPIC, 1, retention_ms=-1),
     )

@@ -1,4 +1,4 @@
-"""The contract for people without our code: JSON Schema of each event, AsyncAPI of the topic.
+"""The contract for people without our code: JSON Schema of each event, AsyncAPI of the topics.
 
 `python -m topics.export` writes docs/schemas/ from topics/events.py; a test holds the committed files current. What
 a schema cannot say (lengths in bytes, that the subject is builder/tenant, that amounts balance) is in the descriptions,
@@ -14,22 +14,24 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from topics.catalogue import DEAD_LETTER_TOPIC, RAW_TOPIC
+from topics.alerts import AlertEvent
+from topics.catalogue import ALERTS_TOPIC, DEAD_LETTER_TOPIC, RAW_TOPIC
 from topics.encodings.message import BINARY, COLUMNAR, STRUCTURED
-from topics.events import ENVELOPE_FIELDS, EVENT_TYPES, SPECVERSION, TEXT_BYTES_MAX, AnyEvent
+from topics.events import ENVELOPE_FIELDS, EVENT_TYPES, SPECVERSION, TEXT_BYTES_MAX, Event
 from topics.reasons import SENTENCES
 
 FOLDER = Path("docs/schemas")
+PUBLISHED: dict[str, type[Event]] = {AlertEvent.TYPE: AlertEvent}  # by us, for others to read
 _ENVELOPE = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "traceparent", "data")
 
 
 def documents() -> dict[str, dict[str, Any]]:
     """File name to content."""
-    schemas = {_file_name(name): event_schema(model) for name, model in EVENT_TYPES.items()}
+    schemas = {_file_name(name): event_schema(model) for name, model in (EVENT_TYPES | PUBLISHED).items()}
     return schemas | {"asyncapi.json": asyncapi()}
 
 
-def event_schema(model: type[AnyEvent]) -> dict[str, Any]:
+def event_schema(model: type[Event]) -> dict[str, Any]:
     """JSON Schema (2020-12) of an event as structured JSON."""
     flat = model.model_json_schema()
     optional = {name for name, field in model.model_fields.items() if not field.is_required()}
@@ -65,7 +67,7 @@ def event_schema(model: type[AnyEvent]) -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """AsyncAPI 3.0 of what is published to the raw topic."""
+    """AsyncAPI 3.0 of what is published to the raw topic, and of what can be read from the topic of alerts."""
     messages = {
         name: {
             "name": name,
@@ -77,7 +79,7 @@ def asyncapi() -> dict[str, Any]:
             },
             "bindings": {"kafka": {"key": {"type": "string", "description": "The subject, builder/tenant, as UTF-8."}}},
         }
-        for name, model in EVENT_TYPES.items()
+        for name, model in (EVENT_TYPES | PUBLISHED).items()
     }
     reasons = "\n".join(f"- `{reason.value}`: {sentence}" for reason, sentence in SENTENCES.items())
     return {
@@ -93,10 +95,19 @@ def asyncapi() -> dict[str, Any]:
             "raw": {
                 "address": RAW_TOPIC,
                 "description": "Every change of money. Topic epoch n > 1 has the name with .n appended.",
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-            }
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EVENT_TYPES},
+            },
+            "alerts": {
+                "address": ALERTS_TOPIC,
+                "description": "Thresholds of allowances, credits and caps that tenants have passed. Read it with "
+                "isolation.level=read_committed: alerts are published in transactions, one for each crossing.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in PUBLISHED},
+            },
         },
-        "operations": {"publish": {"action": "send", "channel": {"$ref": "#/channels/raw"}}},
+        "operations": {
+            "publish": {"action": "send", "channel": {"$ref": "#/channels/raw"}},
+            "follow": {"action": "receive", "channel": {"$ref": "#/channels/alerts"}},
+        },
         "components": {"messages": messages},
     }
 

@@ -8,7 +8,7 @@ import pytest
 
 from topics import administration
 from topics.administration import ExistingTopic, RecordedEpoch, plan
-from topics.catalogue import DEAD_LETTER_TOPIC, RAW_TOPIC, TopicSpec, raw_topic_name, topic_specs
+from topics.catalogue import ALERTS_TOPIC, DEAD_LETTER_TOPIC, RAW_TOPIC, TopicSpec, raw_topic_name, topic_specs
 from topics.errors import TopicChangeRefusedError, TopicError
 
 WANTED = topic_specs(1, 8)
@@ -23,7 +23,7 @@ def existing(spec: TopicSpec, *, partitions: int | None = None, **settings: str)
 def test_what_is_missing_is_created_and_the_rest_is_left_alone() -> None:
     assert plan(WANTED, []).create == WANTED
     answer = plan(WANTED, [existing(RAW)])
-    assert [spec.name for spec in answer.create] == [DEAD_LETTER_TOPIC]
+    assert [spec.name for spec in answer.create] == [DEAD_LETTER_TOPIC, ALERTS_TOPIC]
     assert answer.unchanged == (RAW_TOPIC,)
     assert plan(WANTED, map(existing, WANTED)).create == ()
 

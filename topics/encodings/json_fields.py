@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from topics.events import ENVELOPE_FIELDS, SPECVERSION, AdjustmentEvent, AnyEvent, UsageEvent
+from topics.events import ENVELOPE_FIELDS, SPECVERSION, AdjustmentEvent, AnyEvent, Event, UsageEvent
 from topics.quantities import plain_text
 from topics.times import format_time
 
 
-def envelope_fields(event: AnyEvent) -> dict[str, str]:
+def envelope_fields(event: Event) -> dict[str, str]:
     """The CloudEvents attributes; `traceparent` only where there is one."""
     fields = {
         "specversion": SPECVERSION,
