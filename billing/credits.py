@@ -52,6 +52,7 @@ class Grant:
     settled: bool = False  # whether the price was collected when it was bought: then no statement asks for it
     label: str = ""  # in the customer's words
     source: str = ""  # of a rollover: "<period>/<plan>/<allowance>"
+    rules: tuple[str, ...] = ()  # the rules whose lines it pays for; none: all of them
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

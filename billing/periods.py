@@ -47,6 +47,11 @@ class Period:
         return (self.end_day - self.first_day).days
 
     @property
+    def word(self) -> str:
+        """What a customer calls it."""
+        return "week" if "W" in self.label else "month"
+
+    @property
     def last_day(self) -> date:
         """The last day that belongs to it: the day whose exchange rate converts it."""
         return self.end_day - _DAY_LONG

@@ -52,6 +52,7 @@ class TopUp(BaseModel):
     unit: str = ""  # one of the plan's units; "" for money
     quantity: Quantity
     price: Amount
+    rules: tuple[Text, ...] = ()  # whose lines it pays for; none: all of them
     expires_after_days: Annotated[int, Field(ge=1, le=3660)] | None = None
     priority: int = 100
 
@@ -67,7 +68,7 @@ class TopUp(BaseModel):
         kind: Literal["top_up", "prepaid"] = "top_up" if self.unit else "prepaid"
         return Grant(
             grant_id, tenant, kind, self.unit, currency, self.quantity, self.price, at, ends,
-            priority=self.priority, settled=settled, label=self.label,
+            priority=self.priority, settled=settled, label=self.label, rules=self.rules,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from billing.credits import Purse
 from billing.statements.bill import MINIMUM, PeriodBill
 from billing.statements.credit_lines import drawn_by_grant, name_of
-from billing.statements.drafts import WORDS, Draft, counted, word
+from billing.statements.drafts import SENTENCES, WORDS, Draft, counted, money, word
 from billing.statements.inputs import REASONS, Change, EarlierPeriod
 from billing.statements.sums import ZERO
 from billing.statements.usage import RuleUsage, by_rule
@@ -67,9 +67,11 @@ def adjustment_lines(
     line("cap", "Spend cap", over, f"{why} changed what was above the cap of {label}.")
     for grant_id, (quantity, amount) in drawn_by_grant(purse.draws, label).items():
         grant = purse.grants[grant_id]
-        one, many = _words_of(now, grant.unit, grant.currency)
+        used = (
+            counted(abs(quantity), *_words_of(now, grant.unit)) if grant.unit else money(abs(quantity), grant.currency)
+        )
         verb = "used for" if amount > 0 else "given back for"
-        reason = f"{counted(abs(quantity), one, many)} {verb} {label}: {why[0].lower()}{why[1:]}."
+        reason = f"{used} {verb} {label}: {why[0].lower()}{why[1:]}."
         line(f"credit/{grant_id}", name_of(grant), -amount, reason)
     return lines
 
@@ -82,7 +84,7 @@ def _usage(earlier: EarlierPeriod, now: PeriodBill, rates: dict[str, Decimal], r
         for held in changed.values():
             if not held.charge and not held.quantity:
                 continue
-            reason = f"{WORDS[why].capitalize()} of {label}, which its statement could not hold. {held.reason}"
+            reason = f"{SENTENCES[why].format(label)} {held.reason}"
             lines.append(
                 Draft(
                     f"adjustment/{label}/{why}/{held.rule_id}",
@@ -119,11 +121,9 @@ def _covers(before: PeriodBill, now: PeriodBill) -> list[tuple[str, Decimal, Dec
 
 
 def _unit_of(bill: PeriodBill, key: str) -> tuple[str, str]:
-    return _words_of(bill, bill.included[key].allowance.unit, "")
+    return _words_of(bill, bill.included[key].allowance.unit)
 
 
-def _words_of(bill: PeriodBill, meter: str, currency: str) -> tuple[str, str]:
-    if not meter:
-        return currency, currency
+def _words_of(bill: PeriodBill, meter: str) -> tuple[str, str]:
     found: RuleUsage | None = next((line for line in bill.rules.values() if line.meter == meter), None)
     return (found.one, found.many) if found else (meter, meter)

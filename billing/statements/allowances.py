@@ -106,4 +106,5 @@ def carry_over(
         funding="platform" if allowance.funding == "platform" else "builder",
         label=f"{allowance.label}, carried over from {used_in.label}",
         source=f"{used_in.label}/{held.key}",
+        rules=allowance.rules,
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from billing.credits import Draw, Grant, Purse
 from billing.periods import Period
 from billing.plans import Plan
-from billing.statements.drafts import Draft, counted, plain
+from billing.statements.drafts import Draft, counted, money
 from billing.statements.sums import ZERO
 
 NAMES: Mapping[str, str] = {
@@ -39,9 +39,10 @@ def credit_line(
     grant: Grant, quantity: Decimal, amount: Decimal, purse: Purse, plan: Plan | None, rate: Decimal
 ) -> Draft:
     """What a grant paid for usage of the statement's own period; of money only the amount is shown."""
+    left = purse.left(grant.id)
+    reason = f"{_amount(quantity, grant, plan)} of {_amount(grant.quantity, grant, plan)} used here, "
+    reason += f"{_amount(left, grant, plan)} left."
     one, many = _words(grant, plan)
-    left = counted(purse.left(grant.id), one, many)
-    reason = f"{plain(quantity)} of {counted(grant.quantity, one, many)} used here, {left} left."
     shown = quantity if grant.unit else None
     unit = (one if quantity == 1 else many) if grant.unit else ""
     return Draft(f"credit/{grant.id}", "credit", name_of(grant), unit, shown, -amount, reason, grant.id, rate)
@@ -54,16 +55,17 @@ def top_up_lines(purse: Purse, period: Period, plan: Plan | None, rate: Decimal)
     for grant in purse.grants.values():
         if grant.id not in sold:
             continue
-        one, many = _words(grant, plan)
-        reason = f"Bought on {grant.granted_at.date().isoformat()}: {counted(grant.quantity, one, many)}."
+        reason = f"Bought on {grant.granted_at.date().isoformat()}: {_amount(grant.quantity, grant, plan)}."
         lines.append(
             Draft(f"top_up/{grant.id}", "top_up", name_of(grant), "", None, grant.price_paid, reason, grant.id, rate)
         )
     return lines
 
 
+def _amount(quantity: Decimal, grant: Grant, plan: Plan | None) -> str:
+    return counted(quantity, *_words(grant, plan)) if grant.unit else money(quantity, grant.currency)
+
+
 def _words(grant: Grant, plan: Plan | None) -> tuple[str, str]:
-    if not grant.unit:
-        return grant.currency, grant.currency
     unit = plan.unit(grant.unit) if plan else None
     return (unit.one, unit.many) if unit else (grant.unit, grant.unit)

@@ -93,7 +93,8 @@ def draw_prepaid(purse: Purse, bill: PeriodBill) -> list[Prepaid]:
             worth = share(line.open, units, line.open_units)
             open_before, units_before, wanted = line.open, line.open_units, worth
             for grant in grants:
-                wanted -= _draw(purse, period, line, grant, wanted)
+                if _about(grant, line):
+                    wanted -= _draw(purse, period, line, grant, wanted)
             if wanted == worth:
                 break
             if wanted:  # the balance did not reach: so many units less
@@ -106,11 +107,8 @@ def draw_prepaid(purse: Purse, bill: PeriodBill) -> list[Prepaid]:
 def draw_grants(purse: Purse, period: Period, lines: Mapping[str, RuleUsage]) -> None:
     """Pay for what is open, grant by grant in their order."""
     for grant in _serving(purse, period):
-        if grant.unit:
-            targets = in_order(lines.values(), grant.unit)
-        else:
-            targets = [line for line in lines.values() if line.open > 0]
-        for line in targets:
+        targets = [line for line in lines.values() if line.open > 0 and _about(grant, line)]
+        for line in in_order(targets, grant.unit) if grant.unit else targets:
             _draw(purse, period, line, grant, None)
 
 
@@ -129,6 +127,10 @@ def _serving(purse: Purse, period: Period) -> list[Grant]:
         for grant in purse.grants.values()
         if (grant.serves(start, end) or grant.source.startswith(carried)) and purse.left(grant.id)
     ]
+
+
+def _about(grant: Grant, line: RuleUsage) -> bool:
+    return not grant.rules or (line.rule_id in grant.rules and line.key != MINIMUM)
 
 
 def _draw(purse: Purse, period: Period, line: RuleUsage, grant: Grant, most: Decimal | None) -> Decimal:

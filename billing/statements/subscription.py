@@ -19,13 +19,13 @@ def fee_lines(segments: Sequence[Segment], period: Period, rate: Decimal) -> lis
             continue
         days = segment.days - segment.trial_days
         fee = part(plan.fee, days, period)
-        reason = "The fee of the plan for the period."
+        reason = f"The fee of the plan for the {period.word}."
         if days != period.days:
-            reason = f"The fee of the plan for {days} of the {period.days} days of the period."
+            reason = f"The fee of the plan for {days} of the {period.days} days of the {period.word}."
             if segment.trial_days:
                 reason = f"{reason[:-1]}; {segment.trial_days} days of trial are free."
         quantity = Decimal(1) if days == period.days else Decimal(days)
-        unit = "period" if days == period.days else "day" if days == 1 else "days"
+        unit = period.word if days == period.days else "day" if days == 1 else "days"
         key = f"subscription/{segment.first_day.isoformat()}/{plan.id}"
         lines.append(Draft(key, "subscription", plan.label, unit, quantity, fee, reason, plan.id, rate))
     return lines

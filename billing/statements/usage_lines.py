@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.statements.bill import MINIMUM, Included, PeriodBill
-from billing.statements.drafts import Draft, counted, plain, word
+from billing.statements.drafts import Draft, counted, money, plain, word
 from billing.statements.draws import Prepaid
 from billing.statements.usage import RuleUsage
 
@@ -28,7 +28,7 @@ def tier_lines(bill: PeriodBill, rate: Decimal) -> list[Draft]:
         Draft(
             f"tier/{line.rule_id}", "tier", f"{line.label}: price by quantity", "", None,
             line.tiered - line.charge,
-            f"{counted(line.quantity, line.one, line.many)} in the period are priced by their number.",
+            f"{counted(line.quantity, line.one, line.many)} in the {bill.period.word} are priced by their number.",
             line.rule_id, rate,
         )
         for line in bill.rules.values()
@@ -52,7 +52,7 @@ def allowance_lines(bill: PeriodBill, prepaid: Sequence[Prepaid], rate: Decimal)
                 word(units, line.one, line.many),
                 units,
                 -amount,
-                _included(held, line),
+                _included(held, line, bill.period.word),
                 key,
                 rate,
             )
@@ -60,24 +60,24 @@ def allowance_lines(bill: PeriodBill, prepaid: Sequence[Prepaid], rate: Decimal)
     return lines
 
 
-def _included(held: Included, line: RuleUsage) -> str:
+def _included(held: Included, line: RuleUsage, span: str) -> str:
     paid = ", out of what you paid in advance" if held.allowance.funding == "prepaid" else ""
-    return f"{plain(held.used)} of {counted(held.units, line.one, line.many)} included in the period are used{paid}."
+    return f"{plain(held.used)} of {counted(held.units, line.one, line.many)} included in the {span} are used{paid}."
 
 
 def bound_lines(bill: PeriodBill, rate: Decimal, currency: str) -> list[Draft]:
     """The minimum or the cap, where usage is below or above."""
-    bounds = bill.bounds
+    bounds, span = bill.bounds, bill.period.word
     if bounds.short:
         reason = (
-            f"Usage came to {plain(bounds.basis)} {currency}, less than the minimum of "
-            f"{plain(bounds.minimum)} {currency} for the period."
+            f"Usage came to {money(bounds.basis, currency)}, less than the minimum of "
+            f"{money(bounds.minimum, currency)} for the {span}."
         )
         return [Draft(MINIMUM, "minimum", "Minimum", "", None, bounds.short, reason, MINIMUM, rate)]
     if bounds.over and bounds.cap is not None:
         reason = (
-            f"Usage came to {plain(bounds.basis)} {currency}, more than the cap of "
-            f"{plain(bounds.cap)} {currency} for the period: you do not pay what is above."
+            f"Usage came to {money(bounds.basis, currency)}, more than the cap of "
+            f"{money(bounds.cap, currency)} for the {span}: you do not pay what is above."
         )
         return [Draft("cap", "cap", "Spend cap", "", None, -bounds.over, reason, "cap", rate)]
     return []
