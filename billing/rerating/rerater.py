@@ -12,8 +12,9 @@ Errors  `RerateError` for a version named now that was never published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ import polars as pl
 from billing.documents import NONE
 from billing.errors import BillingError
 from billing.prices import PriceBook, PriceBooks
+from billing.publication import PRICES, RULES
 from billing.rating import Rater
 from billing.surcharges import RuleBook, RuleBooks
 from billing.windows import AMOUNT_COLUMNS
@@ -30,6 +32,7 @@ from topics.block import USAGE_PREFIX
 from topics.meters import MeterCatalogue
 
 B = TypeVar("B", PriceBook, RuleBook)
+Name = tuple[str, str]  # (PRICES or RULES, version)
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 NEEDS_PRICE = ("no_book", "no_price")
 NEEDS_RULE = ("no_rule", "no_unit")
@@ -62,6 +65,7 @@ class Rerater:
         self._rules: list[RuleBook] = [*rules.versions, *rules.retroactive]
         self._named = _number(self._prices, selection.prices, "prices"), _number(self._rules, selection.rules, "rules")
         self._raters: dict[tuple[int, int], Rater] = {}
+        self._named_otherwise: dict[Name, Rerater] = {}
 
     def rate(self, billed: pl.DataFrame, dimensions: pl.DataFrame) -> pl.DataFrame:
         """One rated row per row of `billed`, in their order, as `Rater.rate` has it."""
@@ -84,6 +88,32 @@ class Rerater:
             return self._rate(events, dimensions, prices, rules)
         rated = pl.concat(parts).sort("row").drop("row")
         return _unpriced(rated, pl.Series(unknown), UNKNOWN) if unknown.any() else rated
+
+    def retroactive(self, waiting: pl.DataFrame, reasons: pl.Series, dimensions: pl.DataFrame) -> Counter[Name]:
+        """How many of these rows, which have no price for these reasons, each retroactive version would price if it
+        alone were named in addition: it is never chosen otherwise."""
+        found: Counter[Name] = Counter()
+        for kind, book, lacking in self._unnamed():
+            rows = reasons.is_in(lacking)
+            if isinstance(book, PriceBook):
+                rows &= _served_by(book, dimensions)[waiting["dimension"].to_list()]
+            if rows.any():
+                name = kind, book.version
+                if name not in self._named_otherwise:
+                    mine, version = self._selection, book.version
+                    chosen = replace(mine, prices=version) if kind == PRICES else replace(mine, rules=version)
+                    self._named_otherwise[name] = Rerater(*self._timelines, chosen, self._catalogue)
+                rated = self._named_otherwise[name].rate(waiting.filter(rows), dimensions)
+                found[name] += int((rated["unpriced_reason"] == "").sum())
+        return +found
+
+    def _unnamed(self) -> Iterator[tuple[str, PriceBook | RuleBook, tuple[str, ...]]]:
+        """Each retroactive version of a kind of which none is named, and what its kind remedies."""
+        prices, rules = self._timelines
+        if self._named[0] is None:
+            yield from ((PRICES, book, NEEDS_PRICE) for book in prices.retroactive)
+        if self._named[1] is None:
+            yield from ((RULES, book, (*NEEDS_RULE, MIXED)) for book in rules.retroactive)
 
     def _first_choice(self, billed: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The numbers of both versions of each row, and which rows name a version that is not known."""
@@ -144,6 +174,13 @@ class Rerater:
             )
         rated = self._raters[pair].rate(events, dimensions)
         return _unpriced(rated, rated["unpriced_reason"] == "no_rule", MIXED) if mixed else rated
+
+
+def _served_by(book: PriceBook, dimensions: pl.DataFrame) -> pl.Series:
+    """Of each set of tags, whether the book has any price of its model."""
+    served = {(entry.provider, entry.model) for entry in book.prices}
+    served |= {(alias.provider, name) for alias in book.aliases for name in alias.names}
+    return pl.Series([tags in served for tags in dimensions.select("provider", "model").iter_rows()], dtype=pl.Boolean)
 
 
 def _number(versions: Sequence[B], name: str, kind: str) -> int | None:

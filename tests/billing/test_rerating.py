@@ -349,3 +349,50 @@ def test_events_whose_identity_is_used_again_are_taken_out_of_the_changes() -> N
 
 def test_nothing_in_nothing_out() -> None:
     assert outcomes([], [book("p1", 1)]) == []
+
+
+def retroactively(
+    prices: Sequence[PriceBook], rule_books: Sequence[RuleBook], selection: Selection, *rows: dict[str, Any]
+) -> dict[tuple[str, str], int]:
+    dimensions = tags({}, {"model": "fresh"})
+    stands = billed_so_far(frame(rows), dimensions)
+    rerater = Rerater(PriceBooks(prices), RuleBooks(rule_books), selection)
+    found = differences(stands, rerater.rate(stands, dimensions))
+    still = found["outcome"] == "waiting"
+    return dict(rerater.retroactive(stands.filter(still), found["reason"].filter(still), dimensions))
+
+
+def test_a_retroactive_version_that_would_price_what_waits_is_told_and_never_used() -> None:
+    prices = [
+        book("p1", 1), book("fresh", 1, model="fresh", retroactive=True), book("other", 1, retroactive=True),
+        book("elsewhere", 1, model="nova", retroactive=True),
+    ]  # fmt: skip
+    rows = [waiting(1, dimension=1), waiting(2, dimension=1), row(3)]
+    assert retroactively(prices, [rules("r1", 1)], Selection(), *rows) == {("prices", "fresh"): 2}
+    assert retroactively(prices, [rules("r1", 1)], Selection(prices="other"), *rows) == {}
+    assert retroactively(prices, [rules("r1", 1)], Selection(prices="fresh"), *rows) == {}
+    nothing_matches = [rules("r1", 1, match='tenant = "south"')]
+    assert retroactively(prices, nothing_matches, Selection(), *rows) == {}, "a price alone would not do"
+
+
+def test_a_retroactive_version_finds_a_model_by_its_alias() -> None:
+    fresh = book("fresh", 1, model="base", retroactive=True).content
+    named = parse_version(
+        fresh + '[[aliases]]\nprovider = "orange"\nmodel = "base"\nnames = ["fresh"]\n', ".toml", "x", PriceBook
+    )
+    found = retroactively([book("p1", 1), named], [rules("r1", 1)], Selection(), waiting(1, dimension=1))
+    assert found == {("prices", "fresh"): 1}
+
+
+def test_retroactive_rules_are_told_of_usage_without_a_rule_alone() -> None:
+    def late(version: str, match: str) -> RuleBook:
+        return rules(version, 1, match=match).model_copy(update={"retroactive": True})
+
+    books = [
+        rules("r1", 1, match='tenant = "south"'),
+        late("north", 'tenant = "north"'),
+        late("west", 'tenant = "west"'),
+    ]
+    rows = [waiting(1, unpriced_reason="no_rule"), waiting(2, dimension=1)]
+    assert retroactively([book("p1", 1)], books, Selection(), *rows) == {("rules", "north"): 1}
+    assert retroactively([book("p1", 1)], books, Selection(rules="west"), *rows) == {}

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import click
@@ -16,8 +17,9 @@ from gateway.emitter import EmitterConfiguration
 from sinks.clickhouse import ClickHouseSink
 from tollstream.books import load_published
 from tollstream.commands.backfill import Moment
+from tollstream.rerating.pages import history_text, result_text
 from tollstream.rerating.progress import Teller
-from tollstream.rerating.report import history, record, show, show_history
+from tollstream.rerating.report import history, record
 from tollstream.rerating.request import FIRST, LAST, Request, RerateRefusedError
 from tollstream.rerating.run import PORTION_ROWS, Installation, Result, Told, apply, preview, wait_until_stored
 from tollstream.settings import Settings, load_settings
@@ -185,12 +187,12 @@ def _show_history(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(history(known)))
     else:
-        show_history(Console(), known)
+        click.echo(history_text(known, emphasis=partial(click.style, bold=True)))
 
 
 def _say(result: Result, lines: int, *, applies: bool, waits: bool, stored: int | None, seconds: int) -> None:
     console = Console()
-    show(console, result, lines)
+    click.echo(result_text(result, lines, emphasis=partial(click.style, bold=True)))
     for note in result.notes:
         console.print(f"[bold yellow]Note[/] {note}", highlight=False)
     plan = result.plan

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from billing.money import EXACT
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.rerates import Waiting
+from tollstream.explanation.layout import NO_BREAK, WIDTH, Page
+from tollstream.explanation.words import LATER, counted, grouped, time
 from tollstream.settings import load_settings
 from tollstream.store import clickhouse_configuration
 
@@ -25,7 +27,6 @@ REMEDIES: Mapping[str, str] = {
     "no_rule": "no surcharge rule matches: publish one, such as a rule without `match` (`tollstream rules publish`)",
     "no_unit": "the rule charges by a business meter that the events lack: publish another rule, or mend the producer",
 }
-THEN = "Then `tollstream rerate --unpriced` shows what it comes to, and with --apply --by NAME --reason TEXT bills it."
 
 
 @click.command("unpriced", epilog="Example: tollstream unpriced --by-builder --json")
@@ -41,7 +42,7 @@ def command(builder: str, by_builder: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_record(each) for each in waiting]))
     else:
-        _print(Console(), waiting, by_builder=by_builder)
+        click.echo(unpriced_text(waiting, emphasis=partial(click.style, bold=True)))
 
 
 async def _read(configuration: ClickHouseConfiguration, builder: str, *, by_builder: bool) -> list[Waiting]:
@@ -69,23 +70,31 @@ def _record(each: Waiting) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, waiting: Sequence[Waiting], *, by_builder: bool) -> None:
+def unpriced_text(waiting: Sequence[Waiting], *, width: int = WIDTH, emphasis: Callable[[str], str] = str) -> str:
+    """By reason what to do, and a paragraph for each kind of usage; no number is cut or broken."""
+    page = Page(width, emphasis)
     if not waiting:
-        console.print("No usage waits for a price.")
-        return
-    table = Table(title="Usage that waits for a price", title_justify="left")
-    headings = ["reason", "provider", "model", "mode", "region", *(["Builder"] if by_builder else [])]
-    for heading in (*headings, "events", "tenants", "since", "last", "usage"):
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("events", "tenants") else "left")
-    for each in waiting:
-        usage = "\n".join(f"{quantity.normalize(EXACT):,f} {meter}" for meter, quantity in each.usage.items())
-        table.add_row(
-            each.unpriced_reason, each.provider, each.model, each.mode, each.region,
-            *([each.builder] if by_builder else []), f"{each.events:,}", f"{len(each.tenants):,}",
-            each.first_event_time.isoformat(timespec="seconds"), each.last_event_time.isoformat(timespec="seconds"),
-            usage,
-        )  # fmt: skip
-    console.print(table)
-    for reason in dict.fromkeys(each.unpriced_reason for each in waiting):
-        console.print(f"[bold]{reason}[/]: {REMEDIES.get(reason, '')}.", highlight=False)
-    console.print(THEN, highlight=False)
+        page.say("No usage waits for a price.")
+        return page.text()
+    page.heading("Usage that waits for a price")
+    for reason, some in groupby(sorted(waiting, key=_reason), key=lambda each: each.unpriced_reason):
+        page.heading(f"{reason}: {REMEDIES.get(reason, 'see docs/prices.md')}.")
+        for each in some:
+            page.gap()
+            served = " / ".join(filter(None, (each.provider, each.model))) or "no provider, no model"
+            of = f", Builder {each.builder}" if each.builder else ""
+            region = f", region {each.region}" if each.region else ""
+            page.say(f"{served}, {each.mode}{region}{of}", 2)
+            since, last = time(each.first_event_time), time(each.last_event_time)
+            when = f"at {since}" if since == last else f"from {since} to {last}"
+            page.say(f"{counted(each.events, 'event')} of {counted(len(each.tenants), 'tenant')}, {when}", 4)
+            usage = (f"{meter}{NO_BREAK}{grouped(quantity)}" for meter, quantity in each.usage.items())
+            page.say(", ".join(usage), 4)
+    page.gap()
+    page.say(f"{LATER} It shows what that comes to; --apply --by NAME --reason TEXT bills it.")
+    return page.text()
+
+
+def _reason(each: Waiting) -> int:
+    """The order of REMEDIES; what is not in it comes last."""
+    return list(REMEDIES).index(each.unpriced_reason) if each.unpriced_reason in REMEDIES else len(REMEDIES)

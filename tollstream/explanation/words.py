@@ -12,7 +12,12 @@ from topics.meters import MeterKind
 
 TO_DO = "To do: "
 TAKE_BACK = "This event is taken back by a void, and published again under a new id."
-RATE_LATER = "`tollstream unpriced` lists what waits, and `tollstream rerate --unpriced` rates it once there is a price"
+# How what waits gets a price; `tollstream unpriced` says the same.
+LATER = (
+    "`tollstream rerate --unpriced` rates what waits with the first later version that has it; with a `retroactive` "
+    "version only where --prices VERSION or --rules VERSION names it."
+)
+OR_ELSE = f"Or publish a rule book that charges it otherwise. {LATER}"
 
 NAMES = {
     "customer_charge": "customer charge",
@@ -64,21 +69,25 @@ def missing(told: UsageExplanation, row: Mapping[str, Any], begins: datetime | N
     happened = time(row["event_time"])
     if told.unpriced_reason == "no_book":
         first = f" The first one begins at {time(begins)}." if begins else ""
-        return [f"No price book applied at {happened}.{first}", _retroactive("a price book")]
+        return [f"No price book applied at {happened}.{first}", _publish("a price book with this price")]
     if told.unpriced_reason == "no_rule":
         if told.rules is None:
-            return [f"No rule book applied at {happened}.", _retroactive("a rule book")]
+            return [f"No rule book applied at {happened}.", _publish("a rule book with a rule for it")]
         nearest = [
             f"Nearest is rule {each.rule.id}: {'; '.join(one.sentence for one in each.differences)}."
             for each in told.resolution.nearest[:1]
         ]
-        return [f"No rule of rule book {told.rules.version} matches it.", *nearest, _retroactive("a rule")]
+        return [
+            f"No rule of rule book {told.rules.version} matches it.",
+            *nearest,
+            _publish("a rule book with a rule for it"),
+        ]
     if told.unpriced_reason == "no_unit" and told.resolution.winner is not None:
         rule = told.resolution.winner
         return [
             f"Rule {rule.id} charges by {rule.meter}, and the event says nothing of {rule.meter}.",
             "Its charge would be 0, and nobody said that it is free.",
-            f"{TO_DO}whoever sends these events has to say how many {rule.meter} there were, be it 0. {TAKE_BACK}",
+            f"{TO_DO}whoever sends these events has to say how many {rule.meter} there were. {TAKE_BACK} {OR_ELSE}",
         ]
     meters = ", ".join(each.meter.name for each in told.meters if each.missing)
     if told.unpriced_reason == "no_model":
@@ -99,11 +108,11 @@ def _looked_for(told: UsageExplanation) -> list[str]:
         sentences.append("There is no such entry, and none is guessed.")
     if key.others:
         sentences.append(f"Of this model the book has: {'; '.join(key.others)}.")
-    return [*sentences, _retroactive("the price")]
+    return [*sentences, _publish("a price book with this price")]
 
 
-def _retroactive(what: str) -> str:
-    return f"{TO_DO}add {what} in a new version with `retroactive = true` and publish it; {RATE_LATER}."
+def _publish(what: str) -> str:
+    return f"{TO_DO}publish {what}, if nobody has since. {LATER}"
 
 
 def business(told: UsageExplanation) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Protocol
 import polars as pl
 
 from billing.documents import EPOCH
-from billing.rerating import CHANGES, COLUMNS, Rerater, billed_so_far, differences
+from billing.rerating import CHANGES, COLUMNS, Outcome, Rerater, billed_so_far, differences
 from billing.rerating.billed import PLACE
 from billing.rerating.differences import mark_reused
 from sinks.rerates import Partition, RerateStore
@@ -46,6 +46,7 @@ class PortionChanges:
 
     changes: pl.DataFrame
     dimensions: pl.DataFrame
+    retroactive: Mapping[tuple[str, str], int]  # (kind, version) -> events that still wait, and that it would price
 
 
 Advance = Callable[[int, int], None]  # ledger rows read, of how many
@@ -96,8 +97,10 @@ def _changes(read: UsageRows, request: Request, rerater: Rerater, cut: Mapping[P
     billed = billed_so_far(_below(rows, cut), read.dimensions)
     if request.unpriced:
         billed = billed.filter("waits")
-    rated = rerater.rate(billed, read.dimensions)
-    return PortionChanges(differences(billed, rated, request.by_hand), read.dimensions)
+    changes = differences(billed, rerater.rate(billed, read.dimensions), request.by_hand)
+    waiting = changes["outcome"] == str(Outcome.WAITING)
+    would = rerater.retroactive(billed.filter(waiting), changes["reason"].filter(waiting), read.dimensions)
+    return PortionChanges(changes, read.dimensions, would)
 
 
 def _below(rows: pl.DataFrame, cut: Mapping[Partition, int]) -> pl.DataFrame:
@@ -134,4 +137,4 @@ async def _without_reused(
     )
     reused = pairs.filter(behind, "changing")["row"].unique()
     mask = pl.Series(range(changes.height), dtype=pl.UInt32).is_in(reused.implode())
-    return PortionChanges(mark_reused(changes, mask), found.dimensions)
+    return replace(found, changes=mark_reused(changes, mask))

@@ -45,6 +45,7 @@ class Summary:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     lines: dict[Key, Line] = field(default_factory=dict)
     left: Counter[LeftKey] = field(default_factory=Counter)
+    retroactive: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, version) -> what it would price
 
     @property
     def changes(self) -> int:
@@ -69,6 +70,7 @@ class Summary:
     def add(self, portion: PortionChanges) -> None:
         """Take a portion up."""
         changes = portion.changes
+        self.retroactive.update(portion.retroactive)
         for outcome, count in changes.group_by("outcome").len().iter_rows():
             self.outcomes[Outcome(outcome)] += count
         tagged = changes.select("outcome", "reason", "new.currency", *_sides()).hstack(

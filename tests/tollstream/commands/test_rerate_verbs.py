@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -16,8 +18,10 @@ from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.migrate import migrate
 from sinks.publishing import publish
+from sinks.rerates import Waiting
 from tests.support import analysts
 from tollstream import cli
+from tollstream.commands.unpriced import unpriced_text
 
 JANUARY = ("--from", "2026-01-01T00:00:00Z", "--to", "2026-02-01T00:00:00Z")
 BOOKS = {
@@ -105,7 +109,7 @@ async def _seed(configuration: ClickHouseConfiguration) -> None:
 
 
 def test_what_waits_is_listed_with_what_to_do(
-    seeded: ClickHouseConfiguration, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    seeded: ClickHouseConfiguration, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, "unpriced", "--by-builder", "--json")
     assert code == 0
@@ -118,11 +122,14 @@ def test_what_waits_is_listed_with_what_to_do(
             "(`tollstream prices publish`)",
         }
     ]  # fmt: skip
-    monkeypatch.setenv("COLUMNS", "160")
     code, out, _ = run(capsys, "unpriced")
     assert code == 0
-    for words in ("claude-next", "700 output_tokens", "`tollstream prices publish`", "tollstream rerate --unpriced"):
-        assert words in out
+    for words in (
+        "anthropic / claude-next, standard", "1 event of 1 tenant, at 2026-01-15T10:05:00Z",
+        "output_tokens 700, requests 1",
+        "`tollstream prices publish`", "`tollstream rerate --unpriced` rates", "only where --prices VERSION",
+    ):  # fmt: skip
+        assert words in out, out
     code, out, _ = run(capsys, "unpriced", "--builder", "acme")
     assert (code, out) == (0, "No usage waits for a price.\n")
 
@@ -139,11 +146,26 @@ def test_a_preview_shows_exact_amounts_and_what_it_leaves(
     }  # fmt: skip
     assert (line["tenant"], line["model"], line["currency"], line["rated_later"]) == ("west", "claude-next", "USD", 1)
     assert "ledger rows" in err
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = run(capsys, "rerate", *JANUARY)
     assert code == 0
     for words in ("claude-next", "+0.035", "these books have no price for it", "Nothing was changed: --apply"):
         assert words in out, out
+    assert max(map(len, out.splitlines())) <= 80, out
+
+
+def test_what_waits_is_in_one_piece_at_80_columns_however_much_it_is() -> None:
+    waiting = Waiting(
+        "no_price", "a-provider-with-a-long-name", "a-model-with-a-name-of-some-length", "standard", "eu-central-1",
+        "a-builder", 123_456_789, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        {f"cache_write_{number}h_tokens": Decimal("123456789012345.678901") for number in range(9)}, ("a/b",) * 1234,
+    )  # fmt: skip
+    text = unpriced_text([replace(waiting, unpriced_reason="new_reason", usage={}), waiting])
+    assert max(map(len, text.splitlines())) <= 80, text
+    assert text.count("123,456,789,012,345.678901") == 9
+    assert "123,456,789 events of 1,234 tenants, from 2026-01-01T00:00:00Z to" in text
+    assert text.index("no_price:") < text.index("new_reason: see docs/prices.md.")
+    assert "region eu-central-1, Builder a-builder" in " ".join(text.split())
 
 
 def test_a_version_that_was_never_published_is_a_sentence(
