@@ -37,9 +37,9 @@ class StatementDocument:
     @property
     def builder_name(self) -> str:
         """Who sends it."""
-        return self.builder.name or self.statement.builder
+        return self.builder.name.strip() or self.statement.builder
 
     @property
     def tenant_name(self) -> str:
         """Who gets it."""
-        return self.tenant.name or self.statement.tenant
+        return self.tenant.name.strip() or self.statement.tenant

@@ -37,6 +37,11 @@ def money(amount: Decimal, currency: str) -> str:
     return _signed(amount, f"{amount.copy_abs():,.{_places(amount, currency)}f}")
 
 
+def about(amount: Decimal, currency: str) -> str:
+    """As `money`, rounded half-even for reading: for what is no amount of a statement."""
+    return money(amount.quantize(Decimal(1).scaleb(-exponent(currency)), context=_PRICES), currency)
+
+
 def plain_money(amount: Decimal, currency: str) -> str:
     """-1234.50, for programs."""
     return f"{amount or ZERO:.{_places(amount, currency)}f}"

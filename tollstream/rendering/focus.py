@@ -141,11 +141,10 @@ def _charge(line: StatementLine, statement: Statement, earned: Mapping[str, Deci
 
 def _price(row: Row, line: StatementLine) -> None:
     """Quantity, unit and price of what is used or bought."""
-    counted = line.quantity is not None and line.unit_price is not None
-    quantity = line.quantity if counted else Decimal(1)
-    price = line.unit_price if counted else line.amount
-    assert quantity is not None and price is not None
-    unit = _unit(line.unit, quantity) if counted else "Units"
+    if line.quantity is None or line.unit_price is None:
+        quantity, price, unit = Decimal(1), line.amount, "Units"
+    else:
+        quantity, price, unit = line.quantity, line.unit_price, _unit(line.unit, line.quantity)
     row["PricingQuantity"], row["PricingUnit"] = figures.plain(quantity), table.text(unit)
     if price >= 0:  # FOCUS knows no price below 0
         cost = figures.plain(EXACT.multiply(price, quantity))

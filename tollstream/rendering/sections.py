@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from billing.currencies import CODES
 from billing.money import EXACT
 from billing.statements import LineKind, Standing, StatementLine
 from tollstream.rendering import figures
@@ -94,7 +95,8 @@ def due(document: StatementDocument) -> Due:
     """To pay, nothing, or in the tenant's favour."""
     statement = document.statement
     amount = statement.totals.due
-    when = f"For {figures.period_name(statement.period)}."
+    name = figures.period_name(statement.period)
+    when = f"For {name.replace('Week', 'week')}."
     if amount > 0:
         by = f" Please pay by {figures.day(document.pay_by)}." if document.pay_by else ""
         return Due("Amount due", amount, when + by)
@@ -109,18 +111,17 @@ def left(document: StatementDocument) -> list[Left]:
 
 
 def _left(standing: Standing) -> Left:
-    money = len(standing.unit) == 3 and standing.unit.isupper()
-    if money:
-        used, limit = (figures.money(amount, standing.unit) for amount in (standing.used, standing.limit))
-        rest = figures.money(EXACT.subtract(standing.limit, standing.used), standing.unit)
-    else:
-        used, limit = figures.quantity(standing.used), figures.quantity(standing.limit)
-        rest = figures.quantity(EXACT.subtract(standing.limit, standing.used))
+    money = standing.unit in CODES
     unit = standing.unit if money else figures.meter_words(standing.unit)
-    over = standing.used > standing.limit
-    tail = "all of it" if standing.used == standing.limit else "more than it" if over else f"{rest} left"
+
+    def said(amount: Decimal) -> str:
+        return figures.about(amount, unit) if money else figures.quantity(amount)
+
+    rest = EXACT.subtract(standing.limit, standing.used)
+    tail = "all of it" if not rest else f"{said(rest)} left" if rest > 0 else f"{said(-rest)} more than that"
     part = int(min(standing.used, standing.limit) * 1000 / standing.limit) if standing.limit > 0 else 1000
-    return Left(figures.tidy(standing.label), f"{used} of {limit} {unit} used, {tail}", max(part, 0))
+    words = f"{said(standing.used)} of {said(standing.limit)} {unit} used, {tail}"
+    return Left(figures.tidy(standing.label), figures.tidy(words), max(part, 0))
 
 
 def remarks(document: StatementDocument) -> list[str]:
@@ -128,7 +129,7 @@ def remarks(document: StatementDocument) -> list[str]:
     statement = document.statement
     found = []
     if statement.charge_currency != statement.currency:
-        charged = figures.money(_sum(line.charge for line in statement.lines), statement.charge_currency)
+        charged = figures.about(_sum(line.charge for line in statement.lines), statement.charge_currency)
         found.append(
             f"Prices are in {statement.charge_currency}: the lines come to {charged} {statement.charge_currency}, "
             f"converted to {statement.currency} at the exchange rate of the last day of the period they belong to."
@@ -147,15 +148,12 @@ def remarks(document: StatementDocument) -> list[str]:
 
 
 def facts(document: StatementDocument) -> list[tuple[str, str]]:
-    """Number, dates and period, as label and words."""
+    """Period and dates, as label and words."""
     found = [("Period", figures.period_days(document.statement.period))]
-    if document.number:
-        found.insert(0, ("Number", figures.tidy(document.number)))
     if document.issued:
         found.append(("Issued", figures.day(document.issued)))
-    if document.pay_by:
+    if document.pay_by and document.statement.totals.due > 0:
         found.append(("Pay by", figures.day(document.pay_by)))
-    found.append(("Currency", document.statement.currency))
     return found
 
 
