@@ -13,6 +13,7 @@ import pyarrow.types as pt
 import pytest
 
 from sinks import tables
+from sinks.access import TOKEN_JOURNAL
 from sinks.agreements import GRANTS, PLANS, RATES
 from sinks.clickhouse import ClickHouseConfiguration
 from sinks.clickhouse.client import Client
@@ -33,7 +34,7 @@ from sinks.closings import CLOSING_JOURNAL, CLOSING_USAGE
 from sinks.payouts import MARK_JOURNAL, NOTE_JOURNAL, PAYOUT_JOURNAL
 from sinks.rerates import RERATES
 
-JOURNALS = (PLANS, RATES, GRANTS, CLOSING_JOURNAL, PAYOUT_JOURNAL, MARK_JOURNAL, NOTE_JOURNAL)
+JOURNALS = (PLANS, RATES, GRANTS, CLOSING_JOURNAL, PAYOUT_JOURNAL, MARK_JOURNAL, NOTE_JOURNAL, TOKEN_JOURNAL)
 
 # Released files never change: a new migration adds its line here, no line is ever edited or removed.
 RELEASED: Mapping[str, str] = {
@@ -54,6 +55,7 @@ RELEASED: Mapping[str, str] = {
     "0015-closings.sql": "9690945f85c4894e",
     "0016-statements.sql": "647c9e27dce92987",
     "0017-payouts.sql": "7d59255f24566d0c",
+    "0018-console-tokens.sql": "00d628d6e343ee71",
 }
 
 

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS ${database}.console_tokens ${on_cluster} SYNC
