@@ -31,10 +31,22 @@ from sinks.clickhouse.migrate import (
 from sinks.clickhouse.readers import books, pins
 from sinks.clickhouse.readers.statements import SCHEMAS as STATEMENT_SCHEMAS
 from sinks.closings import CLOSING_JOURNAL, CLOSING_USAGE
+from sinks.payout_terms import SEND_JOURNAL, TERMS_JOURNAL
 from sinks.payouts import MARK_JOURNAL, NOTE_JOURNAL, PAYOUT_JOURNAL
 from sinks.rerates import RERATES
 
-JOURNALS = (PLANS, RATES, GRANTS, CLOSING_JOURNAL, PAYOUT_JOURNAL, MARK_JOURNAL, NOTE_JOURNAL, TOKEN_JOURNAL)
+JOURNALS = (
+    PLANS,
+    RATES,
+    GRANTS,
+    CLOSING_JOURNAL,
+    PAYOUT_JOURNAL,
+    MARK_JOURNAL,
+    NOTE_JOURNAL,
+    TOKEN_JOURNAL,
+    TERMS_JOURNAL,
+    SEND_JOURNAL,
+)
 
 # Released files never change: a new migration adds its line here, no line is ever edited or removed.
 RELEASED: Mapping[str, str] = {
@@ -56,6 +68,7 @@ RELEASED: Mapping[str, str] = {
     "0016-statements.sql": "647c9e27dce92987",
     "0017-payouts.sql": "7d59255f24566d0c",
     "0018-console-tokens.sql": "00d628d6e343ee71",
+    "0019-payout-terms.sql": "d7252931300f5a08",
 }
 
 
