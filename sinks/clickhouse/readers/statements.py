@@ -6,10 +6,12 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
+from sinks.agreements import CREDIT_GRANTS
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.conditions import text, window
 from sinks.clickhouse.readers.journals import to_rows
 from sinks.clickhouse.writer import ONE_BLOCK
+from sinks.closings import Written
 from sinks.rows import check_rows
 from sinks.statements import (
     CREDIT_DRAWS,
@@ -27,6 +29,7 @@ SCHEMAS = {
     "statement_lines": STATEMENT_LINES,
     "credit_draws": CREDIT_DRAWS,
     "posting_sets": POSTING_SETS,
+    "credit_grants": CREDIT_GRANTS,
 }
 _HEAD = tuple(StatementHead.__dataclass_fields__)
 _POSTED = tuple(PostedSum.__dataclass_fields__)
@@ -96,3 +99,33 @@ def read_unbalanced(client: Client) -> list[dict[str, object]]:
     """Documents whose postings do not add up to 0: none, unless somebody wrote past the constraint."""
     sql = f"SELECT * FROM {client.configuration.database}.unbalanced_postings ORDER BY builder, document LIMIT 100"
     return client.query_rows(sql, doing="looking for postings that do not balance")
+
+
+def read_written(client: Client, builder: str, closing_id: str) -> Written:
+    """What stands of what a closing wrote, whether it is closed or not."""
+    database = client.configuration.database
+    mine = f"builder = {text(builder)} AND closing_id = {text(closing_id)}"
+    names = ("net", "tax", "total", "paid", "due")
+    sql = f"""
+        SELECT toString(currency) AS unit, toInt64(count()) AS statements, min(number) AS first, max(number) AS last,
+            toInt64(uniqExact(number)) AS numbers, {", ".join(f"sum({name}) AS {name}_sum" for name in names)}
+        FROM {database}.statements FINAL WHERE {mine} GROUP BY unit ORDER BY unit
+    """
+    rows = client.query_rows(sql, doing="adding up what was written")
+    [posted] = client.query_rows(
+        f"""
+        SELECT toInt64(count()) AS sets, toInt64(countIf(arrayExists(code ->
+            arraySum((value, other) -> if(other = code, value, toDecimal128(0, 12)), amount, currency) != 0,
+            arrayDistinct(currency)))) AS unbalanced
+        FROM {database}.posting_sets FINAL WHERE {mine} AND document_kind = 'statement'
+        """,
+        doing="adding up what was posted",
+    )
+    return Written(
+        statements=sum(row["numbers"] for row in rows),
+        first_number=min((row["first"] for row in rows), default=0),
+        last_number=max((row["last"] for row in rows), default=0),
+        sums={row["unit"]: {name: row[f"{name}_sum"] for name in names} for row in rows},
+        posting_sets=posted["sets"],
+        unbalanced=posted["unbalanced"],
+    )
