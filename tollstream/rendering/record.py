@@ -141,7 +141,9 @@ def _grant(given: Mapping[str, Any]) -> Grant:
 
 
 def _decimals(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {**given, **{name: Decimal(given[name]) for name in names}}
+    """As the dataclasses have it: decimals of these texts, tuples of lists."""
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return {**plain, **{name: Decimal(given[name]) for name in names}}
 
 
 def _date(text: str | None) -> date | None:
