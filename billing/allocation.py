@@ -18,8 +18,8 @@ UNITS_PER_ONE = Decimal(10) ** SCALE
 
 
 def round_minor(amount: Decimal, exponent: int) -> Decimal:
-    """Half-even to the currency's smallest unit."""
-    return amount.quantize(Decimal(1).scaleb(-exponent), context=ROUNDING)
+    """Half-even to the currency's smallest unit; nothing is 0, never minus 0."""
+    return ROUNDING.add(amount.quantize(Decimal(1).scaleb(-exponent), context=ROUNDING), Decimal(0))
 
 
 @exactly

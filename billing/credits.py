@@ -57,8 +57,10 @@ class Grant:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise CreditError(f"grant {self.id}: kind is one of {', '.join(KINDS)}, not {self.kind}")
-        if self.quantity <= 0 or self.price_paid < 0:
-            raise CreditError(f"grant {self.id}: a quantity is above 0 and a price not below, not {self.quantity}")
+        if self.quantity <= 0:
+            raise CreditError(f"grant {self.id}: a quantity is above 0, not {self.quantity}")
+        if self.price_paid < 0:
+            raise CreditError(f"grant {self.id}: a price is not below 0, not {self.price_paid}")
         if self.granted_at.tzinfo is None or (self.expires_at and self.expires_at.tzinfo is None):
             raise CreditError(f"grant {self.id}: times need an offset, such as 2026-10-01T00:00:00Z")
         if self.expires_at is not None and self.expires_at <= self.granted_at:

@@ -135,9 +135,11 @@ def _carry(journal: Journal, about: Disputed, account: str, party: str, amount: 
     journal.add(account, party, about.charge_currency, about.note, charged)
 
 
-def _refuse(about: Disputed, amount: Decimal, more: Decimal = ZERO) -> None:
+def _refuse(about: Disputed, *amounts: Decimal) -> None:
+    """Together above 0, none of them below, each a whole number of smallest units: a note may be about tax alone."""
     step = Decimal(1).scaleb(-exponent(about.currency))
-    if amount <= 0 or more < 0:
-        raise DisputeError(f"{about.note}: an amount is above 0, not {amount} and {more}")
-    if amount % step or more % step:
-        raise DisputeError(f"{about.note}: {amount} is no whole number of {step} {about.currency}")
+    if min(amounts) < 0 or not any(amounts):
+        raise DisputeError(f"{about.note}: an amount is above 0, not {' and '.join(map(str, amounts))}")
+    for amount in amounts:
+        if amount % step:
+            raise DisputeError(f"{about.note}: {amount} is no whole number of {step} {about.currency}")

@@ -54,7 +54,7 @@ class FxRates:
     def __init__(self, rates: Iterable[Rate] = ()) -> None:
         by_pair: dict[tuple[str, str], dict[date, Decimal]] = {}
         for each in rates:
-            if each.rate <= 0 or not each.rate.is_finite():
+            if not each.rate.is_finite() or each.rate <= 0:
                 raise RateError(f"{each.base} to {each.quote} on {each.day}: a rate is above 0, not {each.rate}")
             other = by_pair.setdefault((each.base, each.quote), {}).setdefault(each.day, each.rate)
             if other != each.rate:

@@ -23,7 +23,11 @@ WINDOW_SECONDS = (86_400, 3_600, 1_800, 900, 300, 60)  # the lengths that are pr
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
-_LOOKS = {"month": "2026-10", "week": "2026-W41", "anniversary": "2026-10-17, the first day of the period"}
+_LOOKS = {
+    "month": "a month is written like 2026-10",
+    "week": "a week is written like 2026-W41",
+    "anniversary": "an anniversary is written like 2026-10-17, its first day",
+}
 _DAY_LONG = timedelta(days=1)
 
 
@@ -154,7 +158,7 @@ def parse_period(cycle: Cycle, text: str) -> Period:
     """The period of this label; PeriodError says how one is written."""
     patterns = {"month": _MONTH, "week": _WEEK, "anniversary": _DAY}
     found = patterns[cycle.kind].fullmatch(text)
-    wrong = PeriodError(f"period {text!r}: a {cycle.kind} is written like {_LOOKS[cycle.kind]}")
+    wrong = PeriodError(f"period {text!r}: {_LOOKS[cycle.kind]}")
     if found is None:
         raise wrong
     numbers = [int(number) for number in found.groups()]
