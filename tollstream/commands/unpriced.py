@@ -85,7 +85,9 @@ def unpriced_text(waiting: Sequence[Waiting], *, width: int = WIDTH, emphasis: C
             of = f", Builder {each.builder}" if each.builder else ""
             region = f", region {each.region}" if each.region else ""
             page.say(f"{served}, {each.mode}{region}{of}", 2)
-            since, last = time(each.first_event_time), time(each.last_event_time)
+            since, last = (
+                time(moment.replace(microsecond=0)) for moment in (each.first_event_time, each.last_event_time)
+            )
             when = f"at {since}" if since == last else f"from {since} to {last}"
             page.say(f"{counted(each.events, 'event')} of {counted(len(each.tenants), 'tenant')}, {when}", 4)
             usage = (f"{meter}{NO_BREAK}{grouped(quantity)}" for meter, quantity in each.usage.items())

@@ -152,7 +152,10 @@ def _said(kind: Kind, record: BookDigest, by: str, plan: Plan, dry_run: bool) ->
     if dry_run:
         return f"Would be published: {words(kind, book)}. Nothing was recorded."
     if record.retroactive:
-        after = f"It never applies by itself: `tollstream rerate --{kind.name} {record.version}` rates with it."
+        after = (
+            "It never applies by itself: `tollstream rerate --from … --to …` rates past usage with it where "
+            f"--{kind.name} {record.version} names it."
+        )
     elif record.effective_from <= record.recorded_at:
         after = "It applies already."
     else:

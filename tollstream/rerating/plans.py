@@ -61,7 +61,7 @@ def obstacles(
         if newest.state != PUBLISHED and not expired(other, known.now, horizon):
             found.append(
                 f"The {over}, is not finished: finish it first with `tollstream rerate --resume {other.rerate_id} "
-                "--by NAME --reason TEXT`, wait until workers have stored it, then rate again."
+                "--apply --by NAME --reason TEXT`, wait until workers have stored it, then rate again."
             )
             continue
         ends = newest.ends if newest.state == PUBLISHED else log_ends

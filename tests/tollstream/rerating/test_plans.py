@@ -80,7 +80,7 @@ async def test_a_named_plan_has_to_be_there_unfinished_and_young_enough() -> Non
 async def test_an_overlapping_plan_that_is_unfinished_is_in_the_way() -> None:
     known = await known_with(plan("r-1", builder="acme"))
     [sentence] = obstacles(plan("new"), known, CUT, HORIZON, {})
-    assert "`tollstream rerate --resume r-1" in sentence
+    assert "`tollstream rerate --resume r-1 --apply --by NAME --reason TEXT`" in sentence
     assert obstacles(plan("new", builder="beta"), known, CUT, HORIZON, {}) == []
 
 
