@@ -111,6 +111,7 @@ CREDIT_GRANTS = pa.schema(
         ("settled", pa.bool_()),
         ("label", pa.string()),
         ("source", pa.string()),
+        ("rules", pa.list_(pa.string())),
         ("closing_id", pa.string()),
         *_WHO,
     ]
@@ -127,7 +128,8 @@ def grant_row(record: GrantRecord) -> dict[str, Any]:
 
 def grant_of(row: Mapping[str, Any]) -> Grant:
     """The grant in such a row."""
-    return Grant(**{name: row["grant_id" if name == "id" else name] for name in _GRANT_FIELDS})
+    given = {name: row["grant_id" if name == "id" else name] for name in _GRANT_FIELDS}
+    return Grant(**given | {"rules": tuple(row["rules"])})
 
 
 def grant_record(row: Mapping[str, Any]) -> GrantRecord:

@@ -12,7 +12,7 @@ Units     `cut` is offsets by (topic epoch, partition); sums Decimal by currency
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -242,6 +242,15 @@ class Apart:
     amount: Decimal  # sum of |difference| over the four amounts, and of what ledger rows do not add up
 
 
-TenantRange = tuple[str, str]  # first and last tenant, both included, in order of bytes
+# First and last tenant, both included, in order of bytes; or a few that are named.
+TenantRange = tuple[str, str] | frozenset[str]
+LAST_TENANT = "\U0010ffff"
+
+
+def covering(lasts: Sequence[str]) -> list[TenantRange]:
+    """Ranges that end with these tenants, in order of bytes, and leave nobody out between, before or behind them."""
+    ends = [*list(dict.fromkeys(lasts))[:-1], LAST_TENANT]
+    return list(zip(["", *(f"{last}\x00" for last in ends[:-1])], ends, strict=True))
+
 
 CLOSING_JOURNAL: Journal[Closing] = Journal("closings", CLOSINGS, ("builder", "sequence"), closing_of, closing_row)

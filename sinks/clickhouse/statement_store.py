@@ -17,14 +17,15 @@ from billing.credits import Draw, GrantBalance
 from sinks.agreements import GrantRecord
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.configuration import ClickHouseConfiguration
-from sinks.clickhouse.readers import closing_checks, frozen, journals, pins, rerates, statements
+from sinks.clickhouse.readers import closing_checks, frozen, journals, pins, rerates, statements, usage_rows
 from sinks.clickhouse.readers import credits as granted
 from sinks.clickhouse.readers.credits import CreditScope
-from sinks.closings import Apart, Frozen, Progress, TenantRange, UsageScope, Waiting, Written
+from sinks.closings import Apart, Frozen, Progress, TenantRange, UsageScope, Waiting, Written, covering
 from sinks.contract import EpochParameters
 from sinks.journals import Entry, Journal
 from sinks.rerates import Partition
 from sinks.statements import PostedSum, PostingSet, StatementHead, StatementQuery, StoredStatement, posting_sets
+from sinks.usage import UsageRange
 
 R = TypeVar("R", bound=Entry)
 _NOW = "SELECT now64(6, 'UTC') AS now"
@@ -46,6 +47,16 @@ class ClickHouseStatementStore:
 
     async def record(self, journal: Journal[R], entries: Sequence[R]) -> None:
         await self._client.run(journals.record, self._client, journal, entries)
+
+    async def newest_place(self, journal: Journal[Any], where: Mapping[str, str]) -> int:
+        """The last place that is taken."""
+        return await self._client.run(journals.newest_place, self._client, journal, where)
+
+    async def plan_ledger(self, builder: str, start: datetime, end: datetime, rows: int) -> list[TenantRange]:
+        """Ranges of tenants that together are all of them, each with about so many ledger rows in [start, end)."""
+        usage = UsageRange(start, end, builder)
+        portions = await self._client.run(usage_rows.plan_usage, self._client, usage, rows)
+        return covering([portion.last[1] for portion in portions])
 
     async def write_rows(self, table: str, rows: pa.Table) -> None:
         """Rows of `statements`, `statement_lines`, `credit_draws` or `posting_sets`."""
@@ -101,12 +112,16 @@ class ClickHouseStatementStore:
         """Usage of a period that waits for a price."""
         return await self._client.run(closing_checks.read_waiting, self._client, builder, start, end)
 
+    async def first_usage(self, builder: str) -> datetime | None:
+        """Start of the Builder's first window with usage."""
+        return await self._client.run(closing_checks.first_usage, self._client, builder)
+
     async def read_apart(self, scope: UsageScope, tenants: TenantRange) -> list[Apart]:
         """How far ledger and totals of a period are apart."""
         return await self._client.run(closing_checks.read_apart, self._client, scope, tenants)
 
-    async def read_tenants(self, scope: UsageScope) -> list[str]:
-        """Tenants with anything to bill."""
+    async def read_tenants(self, scope: UsageScope) -> list[tuple[str, int]]:
+        """Tenants with anything to bill, and how many totals that is."""
         return await self._client.run(frozen.read_tenants, self._client, scope)
 
     async def has_moved(self, scope: UsageScope) -> bool:

@@ -69,6 +69,7 @@ RELEASED: Mapping[str, str] = {
     "0017-payouts.sql": "7d59255f24566d0c",
     "0018-console-tokens.sql": "00d628d6e343ee71",
     "0019-payout-terms.sql": "d7252931300f5a08",
+    "0020-grants-of-rules.sql": "1a435aa7dd57aeff",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sinks import tables
@@ -69,3 +69,13 @@ def read_apart(client: Client, scope: UsageScope, tenants: TenantRange) -> list[
     """
     rows = client.query_rows(sql, doing="comparing ledger and totals")
     return [Apart(row["unit"], row["lines"], row["apart_events"], Decimal(row["apart"])) for row in rows]
+
+
+def first_usage(client: Client, builder: str) -> datetime | None:
+    """Start of the first window in which the Builder has usage; None without any."""
+    sql = f"""
+        SELECT toInt64(count()) AS rows, toInt64(toUnixTimestamp(min(window_start))) AS second
+        FROM {client.configuration.database}.usage_totals WHERE builder = {text(builder)}
+    """
+    [row] = client.query_rows(sql, doing="looking for the first usage")
+    return datetime.fromtimestamp(row["second"], UTC) if row["rows"] else None

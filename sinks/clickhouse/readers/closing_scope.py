@@ -41,6 +41,8 @@ def offset(cut: Mapping[Partition, int]) -> str:
 
 
 def between(tenants: TenantRange) -> str:
-    """Tenants of a range."""
+    """Tenants of a range, or those that are named."""
+    if isinstance(tenants, frozenset):
+        return f"tenant IN ({', '.join(map(text, sorted(tenants))) or text('')})"
     first, last = tenants
     return f"tenant = {text(first)}" if first == last else f"tenant >= {text(first)} AND tenant <= {text(last)}"

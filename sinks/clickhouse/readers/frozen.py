@@ -52,14 +52,17 @@ _NAMED = ", ".join(
 )
 
 
-def read_tenants(client: Client, scope: UsageScope) -> list[str]:
-    """Tenants with usage in the period, or with a closed period whose totals have grown; in order of bytes."""
+def read_tenants(client: Client, scope: UsageScope) -> list[tuple[str, int]]:
+    """Tenants with usage in the period, or with a closed period whose totals have grown, and how many totals they have
+    there, in order of bytes."""
     totals = f"{client.configuration.database}.usage_totals"
-    sql = f"SELECT DISTINCT toString(tenant) AS name FROM {totals} WHERE {windows(scope, scope.start)}"
-    if scope.earlier:
-        sql += f" UNION DISTINCT SELECT toString(tenant) AS name FROM {totals} WHERE {grown(scope)}"
-    rows = client.query_arrow(f"SELECT name FROM ({sql}) ORDER BY name", doing="listing tenants")
-    return list(rows.column("name").to_pylist())
+    wanted = f"({windows(scope, scope.start)})" + (f" OR ({grown(scope)})" if scope.earlier else "")
+    sql = f"""
+        SELECT toString(t.tenant) AS name, toInt64(count()) AS rows FROM {totals} AS t
+        WHERE {wanted} GROUP BY name ORDER BY name
+    """
+    rows = client.query_arrow(sql, doing="listing tenants")
+    return list(zip(rows.column("name").to_pylist(), rows.column("rows").to_pylist(), strict=True))
 
 
 def has_moved(client: Client, scope: UsageScope) -> bool:

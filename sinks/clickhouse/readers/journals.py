@@ -34,6 +34,17 @@ def read_journal(client: Client, journal: Journal[R], where: Mapping[str, str]) 
     return journal.standing(journal.from_row(row) for row in to_rows(answer, journal.schema))
 
 
+def newest_place(client: Client, journal: Journal[Any], where: Mapping[str, str]) -> int:
+    """The last place that is taken, 0 without any."""
+    conditions = "".join(f" AND {name} = {text(value)}" for name, value in where.items() if name.isidentifier())
+    sql = f"""
+        SELECT toInt64(max({SEQUENCE})) AS place FROM {client.configuration.database}.{journal.table}
+        WHERE {SEQUENCE} > 0{conditions}
+    """
+    [row] = client.query_rows(sql, doing=f"reading {journal.table}")
+    return int(row["place"])
+
+
 def record(client: Client, journal: Journal[R], entries: Sequence[R]) -> None:
     """Insert the entries of one place under its token."""
     rows = [journal.to_row(entry) for entry in entries]
