@@ -109,6 +109,7 @@ def _charge(line: StatementLine, statement: Statement, earned: Mapping[str, Deci
     if correction and _is_usage(line):
         category = "Usage"
     billed = figures.plain_money(line.amount, statement.currency)
+    sku = "" if category == "Tax" else table.text(_sku(line))
     row = {
         "BilledCost": billed,
         "ChargeCategory": category,
@@ -125,8 +126,8 @@ def _charge(line: StatementLine, statement: Statement, earned: Mapping[str, Deci
         "PricingCategory": "" if category == "Tax" else "Standard",
         "PricingQuantity": "",
         "PricingUnit": "",
-        "SkuId": "" if category == "Tax" else table.text(line.refers_to),
-        "SkuPriceId": "" if category == "Tax" else table.text(line.refers_to),
+        "SkuId": sku,
+        "SkuPriceId": sku,
         "x_ChargeInPricingCurrency": figures.plain(line.charge),
         "x_LineKey": table.text(line.key),
         "x_LineKind": line.kind,
@@ -159,6 +160,11 @@ def _unit(unit: str, quantity: Decimal) -> str:
     word = figures.tidy(unit) or "unit"
     plural = word if quantity != 1 or word.endswith("s") else f"{word}s"
     return plural[:1].upper() + plural[1:]
+
+
+def _sku(line: StatementLine) -> str:
+    """The rule, plan, allowance or credit; a correction's stands in its key, `adjustment/<period>/<why>/<of what>`."""
+    return line.key.split("/", 3)[-1] if line.kind == "adjustment" else line.refers_to
 
 
 def _is_usage(line: StatementLine) -> bool:

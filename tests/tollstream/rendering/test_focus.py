@@ -182,6 +182,7 @@ def test_a_correction_names_what_it_corrects() -> None:
     assert [(row["ChargeCategory"], row["x_RefersTo"]) for row in found] == [
         ("Usage", "2026-09"), ("Usage", "2026-09"), ("Usage", "2026-08"),
     ]  # fmt: skip
+    assert [row["SkuId"] for row in found] == ["quill-premium", "quill-premium", "quill-standard"]
     assert [json.loads(row["Tags"]) for row in found][2] == {"tollstream/corrects": "2026-08"}
 
 
@@ -191,6 +192,7 @@ def test_an_adjustment_of_an_allowance_is_no_usage() -> None:
     )
     [row] = rows(StatementDocument(Made("b", "t", "EUR", [adjusted]).statement()))
     assert (row["ChargeCategory"], row["ChargeClass"], row["PricingQuantity"]) == ("Adjustment", "Correction", "")
+    assert row["SkuId"] == "plan/tasks"
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,9 @@ def test_hostile_words_are_words() -> None:
 
 def test_a_text_longer_than_a_page_is_continued() -> None:
     words = " ".join(f"word{n}" for n in range(3000))
+    used = line("usage", words, "1.00", words, count="1", unit="task")
     document = replace(
-        StatementDocument(Made("b", "t", "EUR", [line("usage", words, "1.00", words, count="1", unit="task")]).statement()),
+        StatementDocument(Made("b", "t", "EUR", [used]).statement()),
         note=words, builder=Party("W" * 300, "\n".join(["street"] * 20)), number="N" * 200,
     )  # fmt: skip
     texts = pages(document)
