@@ -39,13 +39,13 @@ def plain(number: Decimal) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """ "2.50 USD"; every digit of an amount that is no whole number of smallest units."""
+    """Such as 2.50 USD; every digit of an amount that is no whole number of smallest units."""
     least = amount.quantize(Decimal(1).scaleb(-exponent(currency)), context=ROUNDING)
     return f"{least if least == amount else amount.normalize():f} {currency}"
 
 
 def counted(number: Decimal, one: str, many: str) -> str:
-    """ "1 task", "3 tasks"."""
+    """Such as 1 task, 3 tasks."""
     return f"{plain(number)} {one if number == 1 else many}"
 
 

@@ -20,7 +20,7 @@ ACCOUNTS = {
 
 
 def postings(*rows: str, party: str = "acme", currency: str = "USD") -> list[Posting]:
-    """ "earned usage 10" is 10 in the Builder's favour, anything else 10 against it."""
+    """The row earned usage 10 is 10 in the Builder's favour, anything else 10 against it."""
     found = []
     for account, refers_to, amount in (row.split() for row in rows):
         sign = -1 if account == "earned" else 1

@@ -5,72 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from billing.credits import CreditError, Grant, GrantBalance
+from billing.credits import CreditError
 from billing.fx import FxRates, MissingRate, Rate
-from billing.plans import Plan, Segment, whole
+from billing.plans import Segment, whole
 from billing.postings import BUILDER_FUNDING, BUILDER_PAYABLE, FX_DIFFERENCE, PLATFORM_FUNDING, total
-from billing.statements import Refusal, Statement, StatementInput, UsageLine, statement
+from billing.statements import Refusal, StatementInput, statement
 from tests.support.closings import Closings
-from tests.support.statement_strategies import NOVEMBER, OCTOBER, taken_back, usage
+from tests.support.plain_statements import GRANT, allowance, charges, covered, line, made, plan, shown
+from tests.support.statement_strategies import NOVEMBER, OCTOBER
 
 D = Decimal
-GRANT = Grant("g1", "globex", "promotional", "", "USD", D(5), D(0), OCTOBER.start)
-
-
-def line(rule: str, quantity: str, charge: str, **change: Any) -> UsageLine:
-    """Half of the charge is cost: 70 % of that the provider's, 30 % the platform's."""
-    base = D(charge) / 2
-    made = usage(rule, "north", "chat", D(quantity), D(charge), base * D("0.7"), base * D("0.3"))
-    return made._replace(**change)
-
-
-def plan(**fields: Any) -> Plan:
-    """Counts tasks and pages."""
-    units = [{"meter": "tasks", "one": "task", "many": "tasks"}, {"meter": "pages", "one": "page", "many": "pages"}]
-    return Plan.model_validate({"id": "pro", "label": "Pro", "units": units, **fields})
-
-
-def allowance(quantity: str, **fields: Any) -> dict[str, Any]:
-    """Of tasks."""
-    return {"id": "included", "label": "Included", "unit": "tasks", "quantity": quantity, **fields}
-
-
-def made(
-    *lines: UsageLine,
-    of: Plan | None = None,
-    segments: tuple[Segment, ...] | None = None,
-    grants: tuple[Grant, ...] = (),
-    **fields: Any,
-) -> Statement:
-    """October's."""
-    if segments is None:
-        segments = (whole(OCTOBER, of),) if of else ()
-    held = tuple(GrantBalance(grant) for grant in grants)
-    given = StatementInput("acme", "globex", OCTOBER, "USD", "USD", segments, lines, grants=held)
-    found = statement(replace(given, **fields))
-    assert isinstance(found, Statement), found
-    return found
-
-
-def charges(found: Statement, kind: str) -> dict[str, str]:
-    """What the lines of a kind charge, by what they refer to."""
-    return {each.refers_to: f"{each.charge.normalize():f}" for each in found.lines if each.kind == kind}
-
-
-def shown(*numbers: Decimal | None) -> str:
-    """ "5 3 -"."""
-    return " ".join("-" if number is None else f"{number.normalize():f}" for number in numbers)
-
-
-def covered(found: Statement) -> dict[str, str]:
-    """Units that allowances take off, by rule."""
-    lines = [each for each in found.lines if each.kind == "allowance"]
-    return {each.key.rpartition("/")[2]: f"{each.quantity.normalize():f}" for each in lines if each.quantity}
-
 
 # Usage.
 
@@ -264,107 +211,6 @@ def test_a_grant_in_another_currency_is_refused() -> None:
         made(grants=(replace(GRANT, currency="EUR"),))
 
 
-def test_a_correction_without_the_grant_that_was_drawn_is_refused() -> None:
-    closings = Closings(grants=[GRANT])
-    closings.usage(OCTOBER, [line("r1", "1", "2")])
-    closings.close(OCTOBER)
-    closings.change(OCTOBER, "void", [taken_back(line("r1", "1", "2"))])
-    given = replace(closings.given(NOVEMBER), grants=())
-    with pytest.raises(CreditError, match="grant g1 was drawn and is not among the grants"):
-        statement(given)
-
-
-# Corrections of closed periods.
-
-
-def _adjusted(closings: Closings, segments: tuple[Segment, ...] = ()) -> dict[str, str]:
-    found = closings.close(NOVEMBER, segments)
-    prefix = "adjustment/2026-10/"
-    return {
-        each.key.removeprefix(prefix): f"{each.charge.normalize():f}"
-        for each in found.lines
-        if each.kind == "adjustment"
-    }
-
-
-def test_late_usage_falls_into_an_allowance_that_was_not_used_up() -> None:
-    closings = Closings()
-    closings.usage(OCTOBER, [line("r1", "6", "6")])
-    closings.close(OCTOBER, (whole(OCTOBER, plan(allowances=[allowance("10")])),))
-    closings.change(OCTOBER, "late", [line("r1", "6", "6")])
-    assert _adjusted(closings) == {"late/r1": "6", "allowance/pro/included": "-4"}
-
-
-def test_late_usage_that_crosses_a_tier_reprices_what_was_billed() -> None:
-    steps = [{"above": "0", "price": "1"}, {"above": "10", "price": "0.5"}]
-    closings = Closings()
-    closings.usage(OCTOBER, [line("r1", "10", "10")])
-    closings.close(OCTOBER, (whole(OCTOBER, plan(tiers=[{"rule": "r1", "kind": "volume", "steps": steps}])),))
-    closings.change(OCTOBER, "late", [line("r1", "1", "1")])
-    assert _adjusted(closings) == {"late/r1": "1", "tier/r1": "-5.5"}  # 11 x 0.5 instead of 10 x 1
-
-
-def test_each_reason_is_a_line_of_its_own_and_three_in_the_sentence_of_what_follows() -> None:
-    closings = Closings()
-    closings.usage(OCTOBER, [line("r1", "10", "10")])
-    closings.close(OCTOBER, (whole(OCTOBER, plan(minimum="30")),))
-    closings.change(OCTOBER, "rerate", [line("r1", "0", "-1")])
-    closings.change(OCTOBER, "void", [line("r1", "-2", "-2")])
-    closings.change(OCTOBER, "late", [line("r1", "5", "5")])
-    found = closings.close(NOVEMBER)
-    assert [(each.label, each.charge) for each in found.lines] == [
-        ("Line r1 (2026-10): late usage", D(5)),
-        ("Line r1 (2026-10): usage taken back", D(-2)),
-        ("Line r1 (2026-10): usage rated again", D(-1)),
-        ("Minimum (2026-10)", D(-2)),
-    ]
-    assert found.lines[3].reason.startswith(
-        "Late usage and usage taken back and usage rated again changed what was missing"
-    )
-    assert found.totals.exact == 0
-
-
-def test_what_a_gift_paid_goes_back_to_the_gift_and_not_to_the_customer() -> None:
-    closings = Closings(grants=[replace(GRANT, unit="tasks", quantity=D(8))])
-    closings.usage(OCTOBER, [line("r1", "10", "1"), line("r2", "1", "1")])
-    assert closings.close(OCTOBER, (whole(OCTOBER, plan()),)).totals.exact == D("0.3")
-    closings.change(OCTOBER, "void", [line("r1", "-4", "-0.4")])
-    found = closings.close(NOVEMBER)
-    # Seven were drawn of r1, one of r2; six are used of r1 now, so one goes back and 0.3 of money.
-    assert [(draw.line, draw.quantity, draw.amount) for draw in found.draws] == [("usage/r1", D(-1), D("-0.1"))]
-    assert found.totals.exact == D("-0.3")
-
-
-def test_units_of_a_repriced_line_stay_covered_whatever_they_cost() -> None:
-    closings = Closings(grants=[replace(GRANT, unit="tasks", quantity=D(10))])
-    closings.usage(OCTOBER, [line("r1", "10", "1")])
-    closings.close(OCTOBER, (whole(OCTOBER, plan()),))
-    closings.change(OCTOBER, "rerate", [line("r1", "0", "0.5")])
-    found = closings.close(NOVEMBER)
-    assert [(draw.quantity, draw.amount) for draw in found.draws] == [(D(0), D("0.5"))]
-    assert found.totals.exact == 0
-
-
-def test_a_period_that_was_corrected_once_is_corrected_from_there() -> None:
-    closings = Closings()
-    closings.usage(OCTOBER, [line("r1", "6", "6")])
-    closings.close(OCTOBER, (whole(OCTOBER, plan(allowances=[allowance("10")])),))
-    closings.change(OCTOBER, "late", [line("r1", "6", "6")])
-    closings.close(NOVEMBER)
-    closings.change(OCTOBER, "late", [line("r1", "1", "1")])
-    december = closings.close(OCTOBER_AND_TWO)
-    assert [each.charge for each in december.lines] == [1]
-
-
-def test_what_was_carried_over_pays_for_what_arrives_late_and_the_allowance_does_not() -> None:
-    rolling = plan(allowances=[allowance("10", rollover=True)])
-    closings = Closings()
-    closings.usage(OCTOBER, [line("r1", "6", "6")])
-    closings.close(OCTOBER, (whole(OCTOBER, rolling),))
-    closings.change(OCTOBER, "late", [line("r1", "6", "6")])
-    assert _adjusted(closings) == {"late/r1": "6", "credit/rollover/pro/included/2026-10": "-4"}
-
-
 # Currencies.
 
 
@@ -391,22 +237,7 @@ def test_every_missing_rate_is_named_at_once() -> None:
     )
 
 
-def test_an_adjustment_is_converted_at_the_rate_of_the_period_that_it_adjusts() -> None:
-    rates = FxRates(
-        [Rate(date(2026, 10, 31), "USD", "EUR", D("0.9")), Rate(date(2026, 11, 30), "USD", "EUR", D("0.5"))]
-    )
-    closings = Closings(statement_currency="EUR", fx=rates)
-    closings.usage(OCTOBER, [line("r1", "10", "10")])
-    closings.close(OCTOBER)
-    closings.change(OCTOBER, "void", [taken_back(line("r1", "10", "10"))])
-    assert closings.close(NOVEMBER).totals.net == -9
-
-
 def test_a_statement_of_nothing_is_nothing() -> None:
     found = made()
     assert (found.lines, found.postings, found.draws) == ((), (), ())
     assert f"{found.totals.due:f}" == "0.00"
-
-
-OCTOBER_AND_TWO = replace(NOVEMBER, label="2026-12", start=NOVEMBER.end, end=datetime(2027, 1, 1, tzinfo=UTC),
-                          first_day=date(2026, 12, 1), end_day=date(2027, 1, 1))  # fmt: skip
