@@ -1,0 +1,5 @@
+"""`tollstream refund`: see tollstream/disputes/verbs.py."""
+
+from tollstream.disputes.verbs import note_command
+
+command = note_command("refund")

@@ -1,0 +1,5 @@
+"""`tollstream write-off`: see tollstream/disputes/verbs.py."""
+
+from tollstream.disputes.verbs import note_command
+
+command = note_command("write_off")
