@@ -43,12 +43,15 @@ RULES: Mapping[str, Rule] = {
     "credit_draws": OWN,
     "credit_grants": OWN,
     "notes": OWN,
-    "closings": Rule(OF_BUILDER, OF_BUILDER),  # which periods are closed; what they come to is shown to no tenant
-    "closing_usage": BUILDERS_ONLY,
+    "closing_usage": OWN,
+    # A tenant's balance is computed from these; what stands in them of others is shown to no tenant.
+    "closings": Rule(OF_BUILDER, OF_BUILDER),
+    "plan_books": Rule(OF_BUILDER, OF_BUILDER),
     "posting_sets": BUILDERS_ONLY,
-    "plan_books": BUILDERS_ONLY,
     "payouts": BUILDERS_ONLY,
     "payout_marks": BUILDERS_ONLY,
+    "payout_terms": BUILDERS_ONLY,
+    "payout_sends": OPERATORS_ONLY,  # what payment commands wrote
     "books": EVERYONE,  # an explanation reads them; rules of others are left out of it (redaction.py)
     "fx_rates": EVERYONE,
     "checkpoints": EVERYONE,  # how far usage is stored: offsets, and nobody's data

@@ -1,0 +1,95 @@
+"""What Builders earn, and with what margin: by feature, model or customer, the lowest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tollstream.console import charts, figures
+from tollstream.console.blocks import (
+    NUMBER,
+    Block,
+    Cell,
+    Choice,
+    Column,
+    Links,
+    Notice,
+    Page,
+    Section,
+    Table,
+    amount,
+    count,
+    to,
+)
+from tollstream.console.pages import parts
+from tollstream.console.queries import usage
+from tollstream.console.queries.usage import Group, GroupName
+from tollstream.console.view import ROWS, NotFoundError, View
+
+BY: dict[str, GroupName] = {"feature": "feature", "model": "model", "customer": "tenant"}
+
+
+async def page(view: View) -> Page:
+    """`/earnings`."""
+    chosen = view.text("by") or "feature"
+    if chosen not in BY:
+        raise NotFoundError
+    span, search = view.span, view.text("search")
+    found = await view.ask(usage.groups, BY[chosen], view.builder, "", span, "earnings", search, ROWS + 1, view.skip)
+    shown = found[:ROWS]
+    sums = await view.ask(usage.sums, view.builder, "", span, (BY[chosen], search))
+    moments = await view.ask(usage.moments, view.builder, "", span) if sums and not search else []
+    form = await parts.choose(view, "/earnings", Choice("search", f"{chosen.capitalize()} begins with", search))
+    tabs = [(f"By {name}", "" if name == chosen else view.here(by=name, search=None, page=None)) for name in BY]
+    blocks: list[Block] = [view.months(), form, Links("Kinds of rows", tabs)]
+    if not sums:
+        blocks.append(Notice(await parts.nothing_in(view, "usage")))
+    for each in sums:
+        blocks.append(parts.split_tiles(each, view))
+        blocks += parts.by_time(moments, span, each.currency, "builder_earnings", "What Builders earn")
+    if shown:
+        table = earnings_table(shown, chosen, view, f"By {chosen}, the lowest earnings first")
+        pages = view.pager(len(shown), len(found) > ROWS, "rows")
+        blocks += [view.places(), Section(f"By {chosen}", [table, *pages], _note(shown))]
+    about = (
+        "Earnings are what is left of the charge after what the AI costs: providers' rewards and the platform's fee."
+    )
+    return Page(f"Earnings, {span.words}", blocks, "earnings", about)
+
+
+def _note(shown: Sequence[Group]) -> str:
+    negative = sum(each.earnings < 0 for each in shown)
+    if not negative:
+        return "No negative margin here."
+    return f"{figures.counted(negative, 'row')} of these below zero: the Builder pays for that usage."
+
+
+def earnings_table(found: Sequence[Group], by: str, view: View, caption: str) -> Table:
+    """Charge, cost, earnings and margin of each row."""
+    scale = charts.scale_of(each.earnings for each in found)
+    rows = []
+    for each in found:
+        own = each.key if not view.builder else each.key[1:]
+        href = ""
+        if by == "customer":
+            href = to("/usage", builder=each.key[0], tenant=each.key[1], period=view.span.label)
+        cost = each.reward + each.fee
+        rows.append(
+            [
+                Cell(parts.name_of(own), href),
+                count(each.events),
+                amount(each.charge, each.currency, all_places=view.all_places),
+                amount(cost, each.currency, all_places=view.all_places),
+                amount(each.earnings, each.currency, all_places=view.all_places),
+                Cell(each.currency),
+                Cell(
+                    figures.percent(each.earnings, each.charge), css=f"{NUMBER} {'worse' if each.earnings < 0 else ''}"
+                ),
+                Cell(picture=charts.bar(scale, each.earnings, "worse" if each.earnings < 0 else "earnings")),
+            ]
+        )
+    columns = [
+        Column(by.capitalize()), Column("Events", NUMBER), Column("Customers pay", NUMBER),
+        Column("The AI costs", NUMBER), Column("Earnings", NUMBER), Column("Currency"), Column("Margin", NUMBER),
+        Column("As a bar"),
+    ]  # fmt: skip
+    return Table(caption, columns, rows)
