@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         le=86_400,
         description="How far ahead of its arrival an event's time may lie; pinned per epoch.",
     )
+    alerts_topic: str = Field(
+        default="usage.alerts",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Where alerts are published; installations that share brokers have one each.",
+    )
     consumer_group: str = Field(
         default="tollstream-meter",
         pattern=r"^[A-Za-z0-9._-]+$",
@@ -111,6 +116,8 @@ class Settings(BaseSettings):
     meters: Path | None = Field(default=None, description="The installation's own meters, beside the built-in ones.")
     metrics_host: str = Field(default="127.0.0.1", min_length=1, description="Where a worker answers Prometheus.")
     metrics_port: Port = Field(default=9464, description="Port of the same; 0 takes a free one.")
+    console_host: str = Field(default="127.0.0.1", min_length=1, description="Where `tollstream console` listens.")
+    console_port: Port = Field(default=8480, description="Port of the same; 0 takes a free one.")
     block_records: int = Field(default=50_000, ge=1, le=1_000_000, description="A block is rated at this many records…")
     block_seconds: float = Field(default=1.0, gt=0, le=60, description="…or after this long, whichever comes first.")
     flush_seconds_max: int = Field(
