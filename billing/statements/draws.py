@@ -96,7 +96,7 @@ def draw_prepaid(purse: Purse, bill: PeriodBill) -> list[Prepaid]:
                 if _about(grant, line):
                     wanted -= _draw(purse, period, line, grant, wanted)
             if wanted == worth:
-                break
+                continue  # none of this money is about this line
             if wanted:  # the balance did not reach: so many units less
                 units = _whole(share(units_before, open_before - line.open, open_before))
             held.used += units

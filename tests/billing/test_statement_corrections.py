@@ -48,6 +48,16 @@ def test_late_usage_that_crosses_a_tier_reprices_what_was_billed() -> None:
     assert _adjusted(closings) == {"late/r1": "1", "tier/r1": "-5.5"}  # 11 x 0.5 instead of 10 x 1
 
 
+def test_free_usage_that_comes_late_is_shown_with_its_number_and_what_cancels_out_is_not() -> None:
+    closings = Closings()
+    closings.usage(OCTOBER, [line("r1", "1", "1")])
+    closings.close(OCTOBER, (whole(OCTOBER, plan()),))
+    closings.change(OCTOBER, "late", [line("r1", "3", "0"), line("r2", "2", "2"), taken_back(line("r2", "2", "2"))])
+    assert [(each.label, each.quantity, each.amount) for each in closings.close(NOVEMBER).lines] == [
+        ("Line r1 (2026-10): late usage", D(3), D(0)),
+    ]
+
+
 def test_each_reason_is_a_line_of_its_own_and_three_in_the_sentence_of_what_follows() -> None:
     closings = Closings()
     closings.usage(OCTOBER, [line("r1", "10", "10")])

@@ -107,6 +107,14 @@ def test_a_prepaid_allowance_reaches_as_far_as_the_balance() -> None:
     assert charges(given, "allowance") == {}  # a gift is not prepaid
 
 
+def test_a_prepaid_allowance_spans_lines_up_to_its_units_and_money_about_other_rules_waits_for_them() -> None:
+    bought = replace(GRANT, kind="prepaid", price_paid=D(5))
+    of = plan(allowances=[allowance("12", funding="prepaid")])
+    lines = line("r1", "10", "1"), line("r2", "10", "2")
+    assert covered(made(*lines, of=of, grants=(bought,))) == {"r2": "10", "r1": "2"}
+    assert covered(made(*lines, of=of, grants=(replace(bought, rules=("r1",)),))) == {"r1": "10"}
+
+
 def test_what_rolls_over_is_bounded_by_what_stands_over_already() -> None:
     rolling = plan(allowances=[allowance("10", rollover=True, rollover_max="12", rules=["r1"])])
     closings = Closings()
