@@ -10,21 +10,17 @@ import click
 from rich.console import Console
 
 from billing.errors import BillingError
-from billing.publication import RULES
-from billing.published import books_of
-from billing.surcharges import RuleBooks
-from sinks.clickhouse import ClickHouseSink
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.rerates import Partition
 from tollstream.closing.checks import KINDS, Accepted, LogEnds
 from tollstream.closing.refusal import CloseRefusedError
 from tollstream.closing.report import preview_record, result_record, show_preview, show_result
+from tollstream.closing.rules import published_rules
 from tollstream.closing.run import Installation, Preview, Result, close, preview
 from tollstream.closing.store import with_statements
 from tollstream.closing.told import Teller
 from tollstream.rerating.publishing import log_ends
 from tollstream.settings import Settings, load_settings
-from tollstream.store import clickhouse_configuration
 from topics.catalogue import raw_topic_name
 
 EPILOG = """\b
@@ -72,7 +68,9 @@ def command(
     teller = Teller(quiet=as_json)
 
     async def run(store: ClickHouseStatementStore) -> Preview | Result:
-        installation = Installation(store, await _rules(settings), _log_ends(settings), settings.window_seconds)
+        installation = Installation(
+            store, await published_rules(settings), _log_ends(settings), settings.window_seconds
+        )
         if dry_run:
             return await preview(installation, builder, period, shown, teller)
         return await close(installation, builder, period, accepted, teller)
@@ -103,16 +101,6 @@ def _accepted(accepts: Mapping[str, bool], by: str | None, reason: str) -> Accep
                 f"{option} is longer than {TEXT_BYTES_MAX} bytes, or more than one line: shorten it."
             )
     return Accepted(kinds, (by or getpass.getuser()).strip(), reason.strip())
-
-
-async def _rules(settings: Settings) -> RuleBooks:
-    """The published rules; what they say to customers. None published: usage keeps the ids of its rules."""
-    sink = await ClickHouseSink.connect(clickhouse_configuration(settings))
-    try:
-        _, rules = books_of(await sink.read_books((RULES,)))
-    finally:
-        await sink.close()
-    return rules
 
 
 def _log_ends(settings: Settings) -> LogEnds:
