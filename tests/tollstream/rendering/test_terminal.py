@@ -49,6 +49,7 @@ def test_a_long_sender_and_a_long_number_stand_below_each_other() -> None:
         ("one two three", 7, ["one two", "three"]),
         ("onetwothree", 4, ["onet", "woth", "ree"]),
         ("a 東京都千代田", 5, ["a", "東京", "都千", "代田"]),
+        ("東京 京都 大阪", 9, ["東京 京都", "大阪"]),
         ("", 5, []),
         ("  spaces   between ", 20, ["spaces between"]),
     ],
