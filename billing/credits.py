@@ -137,9 +137,10 @@ def balances(grants: Iterable[Grant], draws: Iterable[Draw]) -> tuple[GrantBalan
 class Purse:
     """The grants of one tenant while a statement draws on them; drawing more than is left is an error, not a debt."""
 
-    __slots__ = ("_draws", "_grants", "_used")
+    __slots__ = ("_draws", "_grants", "_used", "currency", "tenant")
 
-    def __init__(self, held: Iterable[GrantBalance]) -> None:
+    def __init__(self, held: Iterable[GrantBalance], tenant: str = "", currency: str = "") -> None:
+        self.tenant, self.currency = tenant, currency  # of grants that the statement makes
         ordered = sorted(held, key=lambda balance: balance.grant.order)
         self._grants: dict[str, Grant] = {balance.grant.id: balance.grant for balance in ordered}
         if len(self._grants) != len(ordered):

@@ -80,25 +80,25 @@ def carried_of(grants: Iterable[Grant], period: Period) -> dict[str, Decimal]:
 
 
 def carry_over(
-    held: Included, units: Decimal, used_in: Period, now: Period, purse: Purse, tenant: str, currency: str
+    held: Included, units: Decimal, used_in: Period, now: Period, purse: Purse, pending: Iterable[Grant]
 ) -> Grant | None:
     """A grant of what was left of a rollover allowance of `used_in`, made by the statement of `now`."""
     allowance = held.allowance
     if allowance.rollover_max is not None:
         standing = ZERO
-        for grant in purse.grants.values():
+        for grant, left in [*((each, purse.left(each.id)) for each in purse.grants.values()), *_whole(pending)]:
             if grant.kind == "rollover" and grant.source.partition("/")[2] == held.key:
-                standing += purse.left(grant.id)
+                standing += left
         units = min(units, allowance.rollover_max - standing)
     if units <= 0:
         return None
     grant_id = f"rollover/{held.key}/{used_in.label}" + ("" if used_in == now else f"/{now.label}")
     return Grant(
         id=grant_id,
-        tenant=tenant,
+        tenant=purse.tenant,
         kind="rollover",
         unit=allowance.unit,
-        currency=currency,
+        currency=purse.currency,
         quantity=units,
         price_paid=ZERO,
         granted_at=now.end,
@@ -108,3 +108,7 @@ def carry_over(
         source=f"{used_in.label}/{held.key}",
         rules=allowance.rules,
     )
+
+
+def _whole(grants: Iterable[Grant]) -> list[tuple[Grant, Decimal]]:
+    return [(grant, grant.quantity) for grant in grants]

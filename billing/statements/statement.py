@@ -119,7 +119,7 @@ def statement(given: StatementInput) -> Statement | Refusal:
     for held in bill.included.values():
         if held.allowance.rollover:
             left = held.units - held.used
-            grant = allowances.carry_over(held, left, period, period, purse, given.tenant, currency)
+            grant = allowances.carry_over(held, left, period, period, purse, carried_over)
             carried_over += [grant] if grant else []
     return Statement(
         given.builder,
@@ -176,7 +176,7 @@ def _adjust(
     for key, held in now.included.items():
         freed = before.included[key].used - held.used
         if held.allowance.rollover and freed > 0:
-            grant = allowances.carry_over(held, freed, period, given.period, purse, given.tenant, currency)
+            grant = allowances.carry_over(held, freed, period, given.period, purse, carried_over)
             carried_over += [grant] if grant else []
     return adjustment_lines(earlier, before, now, purse, rates, rate)
 
@@ -189,7 +189,7 @@ def _purse(given: StatementInput) -> Purse:
                 f"grant {grant.id} is in {grant.currency}, and {given.tenant} is charged in {given.currency}: "
                 f"grant it in {given.currency}"
             )
-    return Purse(given.grants)
+    return Purse(given.grants, given.tenant, given.currency)
 
 
 def _rates(given: StatementInput, usage: Iterable[UsageLine], period: Period, missing: set[MissingRate]) -> Rates:

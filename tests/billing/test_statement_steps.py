@@ -126,6 +126,19 @@ def test_what_rolls_over_is_bounded_by_what_stands_over_already() -> None:
     assert second.quantity == 5  # 10 are unused, and 7 of 12 stand over
 
 
+def test_what_a_void_frees_and_what_is_unused_stand_over_together_within_the_bound() -> None:
+    rolling = plan(allowances=[allowance("10", rollover=True, rollover_max="12")])
+    closings = Closings()
+    closings.usage(OCTOBER, [line("r1", "10", "10")])
+    assert closings.close(OCTOBER, (whole(OCTOBER, rolling),)).carried_over == ()
+    closings.change(OCTOBER, "void", [line("r1", "-4", "-4")])
+    carried = closings.close(NOVEMBER, (whole(NOVEMBER, rolling),)).carried_over
+    assert [(grant.id, grant.quantity) for grant in carried] == [
+        ("rollover/pro/included/2026-10/2026-11", D(4)),
+        ("rollover/pro/included/2026-11", D(8)),
+    ]
+
+
 # Minimum and cap.
 
 
