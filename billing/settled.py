@@ -88,7 +88,9 @@ def settled(currency: str, total: Decimal, tax: Decimal, collected: Decimal, not
     for note in notes:
         sums[note.kind] += note.amount
         returned += note.tax
-    return Settled(
-        currency, total, tax, collected, sums["credit_note"], sums["write_off"], sums["payment"], sums["refund"],
+    places = exponent(currency)
+    figures = (
+        total, tax, collected, sums["credit_note"], sums["write_off"], sums["payment"], sums["refund"],
         sums["chargeback"], returned,
     )  # fmt: skip
+    return Settled(currency, *(round_minor(figure, places) for figure in figures))

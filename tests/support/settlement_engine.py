@@ -1,4 +1,4 @@
-"""Stores for payouts and disputes: the one in memory, and ClickHouse with tables that are empty for every test."""
+"""Stores for payouts and disputes: the one in memory, and ClickHouse, its tables empty for every test that asks."""
 
 from __future__ import annotations
 
@@ -47,8 +47,16 @@ async def engine(settlement_database: ClickHouseConfiguration) -> AsyncIterator[
     await store.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("clickhouse", marks=pytest.mark.integration)])
+@pytest.fixture
 def store(request: pytest.FixtureRequest) -> ClosableStore:
-    """Each in turn."""
-    found: ClosableStore = MemorySettlement() if request.param == "memory" else request.getfixturevalue("engine")
+    """The one in memory, unless the test says `on_the_engine_too`."""
+    if getattr(request, "param", "memory") == "memory":
+        return MemorySettlement()
+    found: ClosableStore = request.getfixturevalue("engine")
     return found
+
+
+# For what the store itself has to get right: places that one writer gets, sums, and what a set of postings may be.
+on_the_engine_too = pytest.mark.parametrize(
+    "store", ["memory", pytest.param("clickhouse", marks=pytest.mark.integration)], indirect=True
+)

@@ -10,8 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.money import EXACT
-from tollstream.payouts.documents import instant, text
+from tollstream.payouts.documents import instant
 from tollstream.payouts.standing import Standing, State, row
+from tollstream.rendering.figures import plain_money
 
 COLUMNS = ("number", "kind", "party", "period", "currency", "amount", "due_at", "state", "reference")
 
@@ -37,7 +38,7 @@ def as_json(found: Sequence[Standing], now: datetime, kind: str, period: str) ->
             "kind": kind,
             "period": period,
             "as_of": instant(now),
-            "totals": {currency: text(amount) for currency, amount in totals(found).items()},
+            "totals": {currency: plain_money(amount, currency) for currency, amount in totals(found).items()},
             "payments": [row(each, now) for each in found],
         },
         ensure_ascii=False,

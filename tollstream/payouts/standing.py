@@ -19,9 +19,10 @@ from typing import Any
 from sinks.journals import JournalStore
 from sinks.payout_terms import ANSWERED, SEND_JOURNAL, SENT, SendRecord
 from sinks.payouts import MARK_JOURNAL, PAYOUT_JOURNAL, PayoutMark, PayoutRecord
-from tollstream.payouts.documents import instant, text, without_postings
+from tollstream.payouts.documents import instant, without_postings
 from tollstream.payouts.numbering import Kind, place_of
 from tollstream.payouts.refusal import PayoutRefusedError
+from tollstream.rendering.figures import plain_money
 
 PAID_EXIT, TRY_AGAIN_EXIT = 0, 75  # EX_TEMPFAIL: nothing was paid, ask again later
 
@@ -153,7 +154,7 @@ def row(standing: Standing, now: datetime) -> dict[str, str]:
         "party": record.party,
         "period": record.period,
         "currency": record.currency,
-        "amount": text(record.amount),
+        "amount": plain_money(record.amount, record.currency),
         "due_at": instant(record.due_at),
         "state": str(standing.state(now)),
         "reference": standing.mark.reference if standing.mark else "",

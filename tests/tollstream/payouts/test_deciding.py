@@ -22,6 +22,7 @@ from sinks.payouts import PayoutRecord
 from sinks.statements import PostingSet
 from tests.support.billed import bill, earned, month, usage
 from tests.support.settlement import ClosableStore, MemorySettlement, put_closed
+from tests.support.settlement_engine import on_the_engine_too
 from tollstream.disputes.recording import note
 from tollstream.disputes.request import NoteRequest
 from tollstream.payouts.deciding import Decision, decide, decide_all
@@ -57,6 +58,7 @@ def _one(decision: Decision) -> PayoutRecord:
     return record
 
 
+@on_the_engine_too
 async def test_a_payout_is_what_the_statements_left_to_the_builder_line_by_line(store: ClosableStore) -> None:
     october = [
         bill("t1", "2026-10", usage("12.345", "5", "2.1")),  # 5.245 to the Builder
@@ -139,6 +141,7 @@ async def test_a_loss_is_taken_off_what_is_earned_later(store: ClosableStore) ->
     assert _one(await _decide(store, "2026-11")).amount == D("6.00")
 
 
+@on_the_engine_too
 async def test_a_chargeback_is_in_the_next_payout_by_the_share_that_was_agreed(store: ClosableStore) -> None:
     await _agree(store, "1", "2026-01-01", 'chargeback_share = "0.75"')
     [reference] = await put_closed(store, "acme", month("2026-10"), earned("2026-10", "40"))
@@ -196,6 +199,7 @@ async def test_terms_are_published_once_and_never_changed(store: ClosableStore) 
         await _agree(store, "2", "2026-01-01", "hold_days = 8")
 
 
+@on_the_engine_too
 async def test_builders_and_currencies_are_paid_apart(store: ClosableStore) -> None:
     euro = usage("5")._replace(currency="EUR")
     october = bill("t1", "2026-10", usage("7"))
@@ -224,6 +228,7 @@ async def test_who_has_not_closed_is_named_and_the_others_are_decided(store: Clo
         await decide_all(MemorySettlement(), "2027-01", by="ada")
 
 
+@on_the_engine_too
 async def test_two_who_decide_at_once_come_to_one_payout(store: ClosableStore) -> None:
     await put_closed(store, "acme", month("2026-10"), earned("2026-10", "10"))
     decisions = await asyncio.gather(*(_decide(store, "2026-10") for _ in range(4)))

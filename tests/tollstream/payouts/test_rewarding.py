@@ -10,6 +10,7 @@ import pytest
 from sinks.payouts import PayoutRecord
 from tests.support.billed import bill, month, usage
 from tests.support.settlement import ClosableStore, MemorySettlement, put_closed
+from tests.support.settlement_engine import on_the_engine_too
 from tollstream.payouts.deciding import decide
 from tollstream.payouts.refusal import PayoutRefusedError
 from tollstream.payouts.rewarding import reward
@@ -31,6 +32,7 @@ async def _two_builders(store: ClosableStore, label: str = "2026-10") -> None:
     await put_closed(store, "bolt", month(label), [bill("t1", label, usage("9", "0.5"), builder="bolt")])
 
 
+@on_the_engine_too
 async def test_each_provider_has_one_statement_with_a_line_for_every_builder(store: ClosableStore) -> None:
     await _two_builders(store)
     made = await reward(store, "2026-10", by="ada")
@@ -56,6 +58,7 @@ async def test_rewards_and_earnings_never_meet(store: ClosableStore) -> None:
     assert accounts == {"builder_payable", "payout_due", "payout_carried"}
 
 
+@on_the_engine_too
 async def test_the_next_month_has_what_is_new_and_the_fraction_that_was_carried(store: ClosableStore) -> None:
     await _two_builders(store)
     await _two_builders(store, "2026-11")
