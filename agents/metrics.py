@@ -1,8 +1,8 @@
-"""Every metric of a worker, in one list: name, kind, labels, what it says, what is healthy, what to do if it is not.
+"""Every metric of ours, in one list: name, kind, labels, what it says, what is healthy, what to do if it is not.
 
 The names are literal types, so one that is not declared does not type-check; `docs/metrics.md` is written from the list
 (`python -m agents.metrics > docs/metrics.md`, a test compares). Units are in the names. No label ever holds a tenant.
-The registry belongs to one worker; besides these it has the process's own figures (memory, CPU, files).
+The registry belongs to one process; besides these it has the process's own figures (memory, CPU, files).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ CounterName = Literal[
     "tollstream_unpriced_events_total",
     "tollstream_negative_earnings_events_total",
     "tollstream_fenced_blocks_total",
+    "tollstream_alerts_published_total",
+    "tollstream_alerts_tenants_total",
+    "tollstream_alerts_passed_over_total",
 ]
 GaugeName = Literal[
     "tollstream_owned_partitions",
@@ -35,12 +38,16 @@ GaugeName = Literal[
     "tollstream_books_age_seconds",
     "tollstream_books_unusable",
     "tollstream_book_info",
+    "tollstream_alerts_turn",
+    "tollstream_alerts_look_age_seconds",
 ]
 HistogramName = Literal[
     "tollstream_freshness_seconds",
     "tollstream_stage_seconds",
     "tollstream_block_records",
 ]
+
+ProcessName = Literal["worker", "alerts"]  # whose figure it is: `tollstream worker` or `tollstream alerts`
 
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 FRESHNESS_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 14_400, 86_400)
@@ -49,13 +56,14 @@ BLOCK_BUCKETS = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One entry of the list; `help` says what is healthy and what to do otherwise (R1 to R8: docs/operators.md)."""
+    """One entry of the list; `help` says what is healthy and what to do otherwise (R1 to R9: docs/operators.md)."""
 
     name: CounterName | GaugeName | HistogramName
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     help: str
     buckets: tuple[float, ...] = ()
+    process: ProcessName = "worker"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -183,13 +191,52 @@ METRICS: tuple[Metric, ...] = (
         "Records per block. Healthy: small while idle, near block_records while catching up. Otherwise: R2.",
         BLOCK_BUCKETS,
     ),
+    Metric(
+        "tollstream_alerts_turn",
+        "gauge",
+        (),
+        "1 while this watcher publishes alerts, 0 while it stands by. Healthy: 1 over all watchers together. "
+        "Otherwise: R9.",
+        process="alerts",
+    ),
+    Metric(
+        "tollstream_alerts_look_age_seconds",
+        "gauge",
+        (),
+        "Time since the watcher that has the turn last looked at what has changed; 0 of others. Healthy: under 30, "
+        "longer at its start, when it looks at everybody. Otherwise: R9.",
+        process="alerts",
+    ),
+    Metric(
+        "tollstream_alerts_published_total",
+        "counter",
+        ("kind",),
+        "Alerts published: allowance, credit, cap. Healthy: what tenants use. Otherwise: of a burst of caps find out "
+        "whether usage or a plan book has changed.",
+        process="alerts",
+    ),
+    Metric(
+        "tollstream_alerts_tenants_total",
+        "counter",
+        (),
+        "Tenants looked at, each time. Healthy: grows while there is usage of Builders with plans or credits. "
+        "Otherwise: R9.",
+        process="alerts",
+    ),
+    Metric(
+        "tollstream_alerts_passed_over_total",
+        "counter",
+        (),
+        "Times that a tenant or Builder got no alerts because there is no balance. Healthy: 0. Otherwise: R9.",
+        process="alerts",
+    ),
 )
 
 
 class Metrics:
-    """The list as live figures of one worker."""
+    """The list as live figures of one process: those that are its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: ProcessName = "worker") -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -197,6 +244,8 @@ class Metrics:
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
         for metric in METRICS:
+            if metric.process != process:
+                continue
             labels = list(metric.labels)
             if metric.kind == "counter":
                 self._counters[metric.name] = Counter(metric.name, metric.help, labels, registry=self.registry)
@@ -258,8 +307,9 @@ def start_server(metrics: Metrics, host: str, port: int) -> MetricsServer:
 
 PAGE_HEAD = """# Metrics
 
-Every worker answers Prometheus on `metrics_host:metrics_port` (127.0.0.1:9464). This page is written from
-`agents/metrics.py`; R1 to R8 are the runbooks in [operators.md](operators.md). The process's own figures
+Every worker answers Prometheus on `metrics_host:metrics_port` (127.0.0.1:9464), every watcher of alerts
+(`tollstream_alerts_…`) on the port that `tollstream alerts --metrics-port` says. This page is written from
+`agents/metrics.py`; R1 to R9 are the runbooks in [operators.md](operators.md). The process's own figures
 (`process_resident_memory_bytes` and others) come with them. No label holds a tenant.
 
 | metric | kind | labels | what it says, what is healthy, what to do |

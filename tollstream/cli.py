@@ -45,6 +45,8 @@ VERBS: dict[str, str] = {
     "write-off": "Write off what a tenant will never pay.",
     "chargeback": "Record that a bank has taken a payment back.",
     "notes": "List what was noted on closed statements.",
+    "balance": "Show allowances, credits and spend so far, in the period that runs.",
+    "alerts": "Publish each threshold that a tenant passes, once, so that gateways warn or stop.",
     "reconcile": "Compare log, ledger and totals to the last digit.",
     "console": "Show statements, usage, earnings and payouts on a web page.",
     "backfill": "Let events older than the deduplication horizon in, on record.",

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from topics.catalogue import TopicSpec, topic_specs
+from topics.catalogue import ALERTS_TOPIC, TopicSpec, topic_specs
 from topics.errors import TopicChangeRefusedError, TopicError
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -115,11 +115,18 @@ async def inspect(bootstrap_servers: str, names: Sequence[str]) -> list[Existing
         return await _existing(client, names)
 
 
-async def create(bootstrap_servers: str, epoch: int, partitions: int, *, recorded: RecordedEpoch | None = None) -> Plan:
+async def create(
+    bootstrap_servers: str,
+    epoch: int,
+    partitions: int,
+    *,
+    recorded: RecordedEpoch | None = None,
+    alerts_topic: str = ALERTS_TOPIC,
+) -> Plan:
     """Make the topics of an epoch that are missing; the plan that was carried out.
 
     Raises `TopicChangeRefusedError`, with nothing done, or `TopicError` where Kafka refuses or does not answer."""
-    wanted = topic_specs(epoch, partitions)
+    wanted = topic_specs(epoch, partitions, alerts_topic)
     async with _Client(bootstrap_servers) as client:
         carried_out = plan(wanted, await _existing(client, [spec.name for spec in wanted]), recorded).require()
         if carried_out.create:

@@ -47,7 +47,7 @@ def raw_topic_name(epoch: int) -> str:
     return RAW_TOPIC if epoch == 1 else f"{RAW_TOPIC}.{epoch}"
 
 
-def topic_specs(epoch: int, partitions: int) -> tuple[TopicSpec, ...]:
+def topic_specs(epoch: int, partitions: int, alerts_topic: str = ALERTS_TOPIC) -> tuple[TopicSpec, ...]:
     """Every topic of an epoch."""
     return (
         # Longer than the dedup horizon (35 days) and a month's statement, so that a month can be replayed.
@@ -56,5 +56,5 @@ def topic_specs(epoch: int, partitions: int) -> tuple[TopicSpec, ...]:
         TopicSpec(DEAD_LETTER_TOPIC, 1, retention_ms=365 * DAY_MS, max_message_bytes=2 * MESSAGE_BYTES_MAX),
         # The record of what was published: whoever publishes reads it first, so it is kept whole. One partition: alerts
         # are few, and have one order.
-        TopicSpec(ALERTS_TOPIC, 1, retention_ms=-1),
+        TopicSpec(alerts_topic, 1, retention_ms=-1),
     )

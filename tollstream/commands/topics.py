@@ -47,6 +47,7 @@ def create_command(bootstrap_servers: str | None, partitions: int | None, epoch:
             settings.topic_epoch,
             settings.partitions,
             recorded=_recorded(settings),
+            alerts_topic=settings.alerts_topic,
         )
     )
     if as_json:
@@ -72,7 +73,7 @@ def show_command(
 ) -> None:
     """Compare the topics with what they should be. Exit code 1 when one is missing or wrong."""
     settings = load_settings(kafka_bootstrap_servers=bootstrap_servers, partitions=partitions, topic_epoch=epoch)
-    wanted = topic_specs(settings.topic_epoch, settings.partitions)
+    wanted = topic_specs(settings.topic_epoch, settings.partitions, settings.alerts_topic)
     existing = asyncio.run(administration.inspect(settings.kafka_bootstrap_servers, [spec.name for spec in wanted]))
     plan = administration.plan(wanted, existing, _recorded(settings))
     if as_json:

@@ -96,7 +96,7 @@ async def _topics(settings: Settings) -> Sequence[Finding]:
     from topics.administration import inspect, plan
     from topics.catalogue import topic_specs
 
-    wanted = topic_specs(settings.topic_epoch, settings.partitions)
+    wanted = topic_specs(settings.topic_epoch, settings.partitions, settings.alerts_topic)
     compared = plan(wanted, await inspect(settings.kafka_bootstrap_servers, [spec.name for spec in wanted]))
     if compared.refusals:
         return [Finding("topics", "fail", " ".join(compared.refusals), "see above; nothing was changed")]
