@@ -13,6 +13,7 @@ from tests.support.rendered.making import Made, line
 from tests.support.rendered.samples import OFFERS, SAMPLES
 from tollstream.rendering import Form, Party, StatementDocument, figures, pdf, render, sections
 from tollstream.rendering.blocks import Block
+from tollstream.rendering.paper import INK, PLUS, Align, Paper, Style
 
 
 def read(content: bytes) -> PdfReader:
@@ -89,24 +90,40 @@ def test_totals_are_never_orphaned(lines: int) -> None:
         assert "Whatyouused,together" in last
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float, float, str, Style]]:
+    """Everything that is written on a page: left, right, upper edge, words, style."""
+    found: list[tuple[float, float, float, str, Style]] = []
+    words = Paper.words
+
+    def noted(paper: Paper, x: float, y: float, text: str, style: Style, align: Align = "left") -> None:
+        wide = paper.lettering.width(text, style.size, style.bold)
+        left = x - wide if align == "right" else x
+        found.append((left, left + wide, y, text, style))
+        words(paper, x, y, text, style, align)
+
+    monkeypatch.setattr(Paper, "words", noted)
+    return found
+
+
 @pytest.mark.parametrize("size", pdf.SIZES)
 @pytest.mark.parametrize("name", SAMPLES)
-def test_nothing_is_drawn_outside_of_the_page_or_over_its_foot(name: str, size: pdf.Size) -> None:
-    document = SAMPLES[name]
+def test_no_words_leave_the_margins(
+    name: str, size: pdf.Size, drawn: list[tuple[float, float, float, str, Style]]
+) -> None:
     width, height = pdf.SIZES[size]
-    reader = read(pdf.written(document, size))
-    for page in reader.pages:
-        assert (float(page.mediabox.width), float(page.mediabox.height)) == pytest.approx((width, height), abs=0.01)
-        page.extract_text(visitor_text=inside(width, height))
+    reader = read(pdf.written(SAMPLES[name], size))
+    assert {(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages} == {(width, height)}
+    assert drawn
+    for left, right, upper, text, style in drawn:
+        assert pdf.SIDE - 0.01 <= left <= right <= width - pdf.SIDE + 0.01, text
+        assert 0 < upper <= height - 14 - style.line, text
 
 
-def inside(width: float, height: float):  # type: ignore[no-untyped-def]  # pypdf's own signature
-    def visit(text: str, _cm: list[float], tm: list[float], _font: object, _size: float) -> None:
-        if text.strip():
-            assert pdf.SIDE - 1 <= tm[4] <= width - pdf.SIDE + 1, text
-            assert 15 <= tm[5] <= height - 20, text
-
-    return visit
+def test_what_is_taken_off_has_a_colour_of_its_own(drawn: list[tuple[float, float, float, str, Style]]) -> None:
+    render(SAMPLES["premium-features"], Form.PDF)
+    colours = {text: style.colour for _, _, _, text, style in drawn}
+    assert (colours["−0.52"], colours["15.58"]) == (PLUS, INK)
 
 
 def test_fonts_are_embedded_and_the_file_says_what_it_is() -> None:
