@@ -26,10 +26,8 @@ from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.journals import append
 from sinks.publishing import publish
-from tollstream.closing.agreed import read_agreements
 from tollstream.closing.checks import KINDS, Accepted
 from tollstream.closing.run import Installation, close
-from topics.catalogue import raw_topic_name
 
 BUILDER = "acme"
 PARTITIONS = 4
@@ -128,12 +126,9 @@ class RunningUsage:
         total[1] = Decimal(self._next[partition] - 1)
         self._changed.add((tenant, window))
 
-    async def flush(self) -> None:
-        """Totals, then checkpoints."""
-        rows = [self._row(*key) for key in sorted(self._changed)]
-        self._changed.clear()
-        if rows:
-            await self.sink.write_totals(pa.Table.from_pylist(rows, schema=tables.TOTALS))
+    async def flush(self, *partitions: int) -> None:
+        """Totals, then checkpoints; with `partitions` of these only."""
+        await self.write_totals()
         await self.sink.write_checkpoints(
             pa.Table.from_pylist(
                 [
@@ -148,10 +143,24 @@ class RunningUsage:
                         "worker": "tests:1",
                     }
                     for partition, following in sorted(self._next.items())
+                    if not partitions or partition in partitions
                 ],
                 schema=tables.CHECKPOINTS,
             )
         )
+
+    async def write_totals(self) -> None:
+        """What has changed of them, and nothing else of a flush."""
+        rows = [self._row(*key) for key in sorted(self._changed)]
+        self._changed.clear()
+        if rows:
+            await self.sink.write_totals(pa.Table.from_pylist(rows, schema=tables.TOTALS))
+
+    async def spoil_credits(self, tenant: str) -> None:
+        """A grant in another currency than the tenant is charged in: there is no balance of that."""
+        grant = Grant("odd", tenant, "goodwill", "", "EUR", Decimal(5), Decimal(0), LONG_AGO)
+        record = GrantRecord(BUILDER, grant, "tests", "by mistake")
+        await append(self.store, GRANTS, {"builder": BUILDER}, lambda standing: [record])
 
     def used(self, tenant: str) -> Decimal:
         """Tasks of a tenant, over all windows."""
@@ -168,10 +177,6 @@ class RunningUsage:
         _, rules = books_of(await self.sink.read_books((RULES,)))
         installation = Installation(self.store, rules, ends, 3600)
         await close(installation, BUILDER, label, Accepted(frozenset(KINDS), "tests", "there is no ledger here"))
-
-    async def records(self) -> int:
-        """Places of plan books that are taken."""
-        return (await read_agreements(self.store, BUILDER)).plans_place
 
     def settings(self, folder: Path, bootstrap_servers: str, alerts_topic: str) -> Path:
         """A settings file for the command line."""
@@ -230,4 +235,4 @@ def _digest(text: str) -> str:
     return parse_version(text, ".toml", "tests", RuleBook).digest
 
 
-__all__ = ["BUILDER", "RunningUsage", "raw_topic_name"]
+__all__ = ["BUILDER", "RunningUsage"]

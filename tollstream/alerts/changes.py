@@ -20,6 +20,7 @@ from sinks.rerates import Partition
 from tollstream.balances.outlook import Known, Outlook, outlook_of
 from tollstream.balances.reading import LiveBalances
 from tollstream.closing.freezing import read_cut
+from tollstream.closing.periods import closed
 
 SWEEP_SECONDS = 60.0
 
@@ -53,6 +54,8 @@ class Changes:
         cut = await read_cut(self._balances.store)
         places = await self._client.run(running.read_places, self._client)
         sweep = self._swept_seconds is None or seconds - self._swept_seconds >= SWEEP_SECONDS
+        if sweep:  # of whoever has closed nothing the beginning is asked for again: usage may have come before it
+            self._known = {name: held for name, held in self._known.items() if closed(held[1].entries)}
         look = Look(await self._balances.store.clock(), places, cut, sweep, seconds)
         for builder, now in places.items():
             before = self._places.get(builder)
