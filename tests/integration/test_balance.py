@@ -143,6 +143,33 @@ async def test_an_installation_that_never_closes_goes_back_to_its_beginnings(usa
     assert standings(await balance(usage, "globex"))["gift"] == (50, 60)
 
 
+async def test_the_view_of_analysts_holds_usage_since_the_last_closed_period(usage: RunningUsage) -> None:
+    view = (
+        f"SELECT tenant, since, customer_charge, usage FROM {usage.configuration.database}.usage_since_last_statement"
+    )
+
+    def ask() -> list[tuple[str, datetime, Decimal, dict[str, Decimal]]]:
+        rows = usage.client.query_rows(f"{view} ORDER BY tenant", doing="asking")
+        return [(row["tenant"], _utc(row["since"]), row["customer_charge"], dict(row["usage"])) for row in rows]
+
+    await usage.plan(included="10", cap="100")
+    usage.use("globex", "30", LAST.start)
+    usage.use("globex", "12", NOW)
+    usage.use("initech", "5", LAST.start)
+    await usage.flush()
+    never = datetime(1970, 1, 1, tzinfo=UTC)
+    assert ask() == [("globex", never, 42, {"tasks": 42}), ("initech", never, 5, {"tasks": 5})]
+    await usage.close(LAST.label)
+    assert ask() == [("globex", LAST.end, 12, {"tasks": 12})]
+    usage.use("initech", "1", LAST.start)  # late: the next statement's, and not in this view
+    await usage.flush()
+    assert ask() == [("globex", LAST.end, 12, {"tasks": 12})]
+
+
+def _utc(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+
+
 def test_names_are_asked_about_in_portions_that_fit_into_a_statement() -> None:
     names = [f"tenant-{number:05d}" for number in range(1203)]
     found = portions(names)

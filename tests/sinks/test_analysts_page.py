@@ -48,6 +48,7 @@ def test_every_query_on_the_page_has_its_answer_beneath_it() -> None:
     [
         "billable_totals", "builder_earnings", "provider_rewards", "platform_fees", "usage_by_feature_and_model",
         "dead_letters_by_reason", "dead_letter_details", "unpriced_usage", "reconciliation", "reconciliation_by_key",
+        "usage_since_last_statement",
     ],
 )  # fmt: skip
 def test_every_view_is_on_the_page(view: str) -> None:

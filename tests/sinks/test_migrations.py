@@ -70,6 +70,7 @@ RELEASED: Mapping[str, str] = {
     "0018-console-tokens.sql": "00d628d6e343ee71",
     "0019-payout-terms.sql": "d7252931300f5a08",
     "0020-grants-of-rules.sql": "1a435aa7dd57aeff",
+    "0021-usage-since-last-statement.sql": "b8fece4e46805c8e",
 }
 
 

@@ -28,7 +28,8 @@ def ask(client: Client, sql: str) -> list[dict[str, Any]]:
 
 async def test_replayed_flushes_change_no_view(sink: ClickHouseSink, client: Client) -> None:
     views = ("billable_totals", "builder_earnings", "provider_rewards", "platform_fees", "usage_by_feature_and_model",
-             "dead_letters_by_reason", "dead_letter_details", "unpriced_usage", "reconciliation")  # fmt: skip
+             "dead_letters_by_reason", "dead_letter_details", "unpriced_usage", "reconciliation",
+             "usage_since_last_statement")  # fmt: skip
     await analysts.seed(sink)
     once = {view: ask(client, f"SELECT * FROM {view} ORDER BY ALL") for view in views}
     assert all(once.values())
