@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
@@ -28,6 +30,7 @@ Example: tollstream close --builder acme --period 2026-10 --dry-run
          tollstream close --builder acme --period 2026-10 --by ada
 """
 TEXT_BYTES_MAX = 1_000
+GC_THRESHOLDS = (200_000, 50, 100)
 
 
 @click.command("close", epilog=EPILOG)
@@ -75,10 +78,11 @@ def command(
             return await preview(installation, builder, period, shown, teller)
         return await close(installation, builder, period, accepted, teller)
 
-    try:
-        answer = with_statements(run, settings)
-    except BillingError as error:
-        raise CloseRefusedError(f"{str(error).rstrip('.')}. Nothing was closed.") from error
+    with _few_collections():
+        try:
+            answer = with_statements(run, settings)
+        except BillingError as error:
+            raise CloseRefusedError(f"{str(error).rstrip('.')}. Nothing was closed.") from error
     if isinstance(answer, Preview):
         if as_json:
             click.echo(json.dumps(preview_record(answer), ensure_ascii=False))
@@ -89,6 +93,17 @@ def command(
         click.echo(json.dumps(result_record(answer), ensure_ascii=False))
     else:
         show_result(Console(), answer)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Millions of small objects without cycles: looking for cycles among them would take a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _accepted(accepts: Mapping[str, bool], by: str | None, reason: str) -> Accepted:
