@@ -169,6 +169,31 @@ class Page:
     status: int = 200
 
 
+CURRENCY = "Currency"
+
+
+def tabled(
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    empty: str = "Nothing.",
+    foot: Sequence[Cell] = (),
+) -> Table:
+    """A table whose column of currencies is left out where there is one: the caption says it."""
+    places = [place for place, column in enumerate(columns) if column.heading == CURRENCY]
+    found = {row[places[0]].text for row in rows} if places else set()
+    if len(found) != 1:
+        return Table(caption, columns, rows, empty, foot)
+    [currency] = found
+
+    def without(cells: Sequence[Cell]) -> list[Cell]:
+        return [cell for place, cell in enumerate(cells) if place != places[0]]
+
+    kept = [column for column in columns if column.heading != CURRENCY]
+    said = f"{caption}; in {currency}" if currency else caption
+    return Table(said, kept, [without(row) for row in rows], empty, without(foot))
+
+
 def to(path: str, **parameters: str | int | None) -> str:
     """An address; parameters that are empty are left out."""
     given = {name.rstrip("_"): value for name, value in parameters.items() if value not in (None, "")}

@@ -49,12 +49,12 @@ def gauge(used: Decimal, limit: Decimal) -> Markup:
     return Markup(stack(scale, [(mark, max(used, ZERO)), *rest]))  # noqa: S704
 
 
-def columns(points: Sequence[Point], words: str) -> Markup:
+def columns(points: Sequence[Point], words: str, mark: str = "after") -> Markup:
     """Columns side by side, from zero up and down; `words` is the chart for whoever does not see it."""
     scale = Scale.over(point.amount for point in points)
     width = 10 * max(len(points), 1)
     zero = HUNDRED - scale.at(ZERO)
-    found = [_column(number, point, scale, zero) for number, point in enumerate(points)]
+    found = [_column(number, point, scale, zero, mark) for number, point in enumerate(points)]
     return Markup(  # noqa: S704  what comes from outside is escaped
         f'<svg class="columns" viewBox="0 0 {width} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(words)}" focusable="false">{"".join(found)}'
@@ -62,11 +62,11 @@ def columns(points: Sequence[Point], words: str) -> Markup:
     )
 
 
-def _column(number: int, point: Point, scale: Scale, zero: Decimal) -> str:
+def _column(number: int, point: Point, scale: Scale, zero: Decimal, colour: str) -> str:
     end = HUNDRED - scale.at(point.amount)
     top, bottom = sorted((zero, end))
     height = max(bottom - top, Decimal("0.6")) if point.amount else ZERO
-    mark = "worse" if point.amount < 0 else "after"
+    mark = "worse" if point.amount < 0 else colour
     return (
         f'<g><rect class="hover" x="{number * 10}" y="0" width="10" height="{HEIGHT}"/>'
         f'<rect class="mark-{mark}" x="{number * 10 + 1}" y="{top.quantize(TENTH, context=CONTEXT)}" width="8" '

@@ -41,7 +41,7 @@ class House:
 
 
 HOUSE = web.AppKey("house", House)
-ACCESS = "access"
+ACCESS = web.RequestKey("access", Access)
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -10,7 +10,7 @@ from tollstream.balances.outlook import outlook_of
 from tollstream.balances.reading import Balance, LiveBalances
 from tollstream.closing.freezing import read_cut
 from tollstream.console import charts, figures
-from tollstream.console.blocks import NUMBER, Block, Cell, Column, Notice, Section, Table, amount
+from tollstream.console.blocks import BETTER, NUMBER, Block, Cell, Column, Notice, Section, Table, amount
 from tollstream.console.view import View
 from tollstream.errors import UserError
 
@@ -52,7 +52,7 @@ def _lines(made: Statement) -> Table:
                 f"{figures.quantity(line.quantity)} {line.unit}" if line.quantity is not None else "",
                 css=NUMBER if line.quantity is not None else f"{NUMBER} none",
             ),
-            amount(line.amount, made.currency),
+            amount(line.amount, made.currency, css=BETTER if line.amount < 0 else ""),
         ]
         for line in made.lines
     ]

@@ -18,6 +18,7 @@ from tollstream.console.blocks import (
     Table,
     amount,
     count,
+    tabled,
     to,
 )
 from tollstream.console.pages import parts
@@ -45,7 +46,7 @@ async def page(view: View) -> Page:
         blocks.append(Notice(await parts.nothing_in(view, "usage")))
     for each in sums:
         blocks.append(parts.split_tiles(each, view))
-        blocks += parts.by_time(moments, span, each.currency, "builder_earnings", "What Builders earn")
+        blocks += parts.by_time(moments, span, each.currency, "builder_earnings", "What Builders earn", "earnings")
     if shown:
         table = earnings_table(shown, chosen, view, f"By {chosen}, the lowest earnings first")
         pages = view.pager(len(shown), len(found) > ROWS, "rows")
@@ -92,4 +93,4 @@ def earnings_table(found: Sequence[Group], by: str, view: View, caption: str) ->
         Column("The AI costs", NUMBER), Column("Earnings", NUMBER), Column("Currency"), Column("Margin", NUMBER),
         Column("As a bar"),
     ]  # fmt: skip
-    return Table(caption, columns, rows)
+    return tabled(caption, columns, rows)

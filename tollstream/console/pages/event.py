@@ -162,7 +162,7 @@ def _row(row: Document, about: Document) -> list[Block]:
     if standing is None:
         blocks.append(Notice(" ".join(told["what_is_missing"]) or "It stands without any amount.", "worse"))
     else:
-        blocks.append(Tiles([tile(NAMES[name].capitalize(), Decimal(standing[name]), currency) for name in PARTS]))
+        blocks.append(Tiles([tile(_name(name), Decimal(standing[name]), currency) for name in PARTS]))
     if told["arithmetic"] is not None:
         blocks += _arithmetic(told["arithmetic"], told)
     else:
@@ -188,7 +188,7 @@ def _arithmetic(told: Document, rated: Document) -> list[Block]:
                 Cell(f"{Decimal(each['quantity']):,f}", css=NUMBER),
                 Cell(price, note=" ".join(filter(None, (each["origin"], _times(each["multiplier"])))), css=NUMBER),
                 Cell(cost["formula"] if cost else "", css=f"{NUMBER} soft"),
-                Cell(cost["amount"] if cost else figures.NONE, css=NUMBER),
+                Cell(_minus(cost["amount"]) if cost else figures.NONE, css=NUMBER),
             ]
         )
     rows += [
@@ -252,7 +252,7 @@ def _charged(told: Document, rated: Document) -> Section:
             Cell(_name(each["name"])),
             Cell(each["formula"], css="soft"),
             Cell(
-                each["amount"],
+                _minus(each["amount"]),
                 title=f"exactly {each['exact']}{' …' if each['endless'] else ''}",
                 css=NUMBER,
                 note="rounded half-even" if each["rounded"] else "",
@@ -267,14 +267,14 @@ def _charged(told: Document, rated: Document) -> Section:
             [
                 Cell(bound["name"]),
                 Cell(f"{bound['limit']} {currency}, {words}", css="soft"),
-                Cell(bound["after"], css=NUMBER),
+                Cell(_minus(bound["after"]), css=NUMBER),
             ]
         )
     identity = told["identity"]
     foot = [
         Cell("Reward + fee + earnings"),
         Cell("is the charge, to the last digit" if identity["holds"] else "is not the charge"),
-        Cell(identity["sum_of_parts"], css=NUMBER),
+        Cell(_minus(identity["sum_of_parts"]), css=NUMBER),
     ]
     book = rated["rule_book"]
     facts = [
@@ -300,7 +300,13 @@ def _charged(told: Document, rated: Document) -> Section:
 
 
 def _name(name: str) -> str:
-    return (NAMES.get(name) or figures.words(name)).capitalize()
+    words = NAMES.get(name) or figures.words(name)
+    return words[:1].upper() + words[1:]
+
+
+def _minus(number: str) -> str:
+    """With a true minus."""
+    return number.replace("-", figures.MINUS, 1)
 
 
 def _corrections(corrections: Sequence[Document]) -> Section:
@@ -319,7 +325,7 @@ def _corrections(corrections: Sequence[Document]) -> Section:
                 ),
             ]
         )
-    columns = [Column("What"), Column("Why"), *(Column(NAMES[name].capitalize(), NUMBER) for name in PARTS)]
+    columns = [Column("What"), Column("Why"), *(Column(_name(name), NUMBER) for name in PARTS)]
     return Section("Since then", [Table("Signed changes, in the order of the log", columns, rows)])
 
 

@@ -21,11 +21,11 @@ from tollstream.console.blocks import (
     Notice,
     Page,
     Section,
-    Table,
     Tile,
     Tiles,
     amount,
     count,
+    tabled,
     tile,
     to,
 )
@@ -211,7 +211,7 @@ def _window_table(view: View, shown: Sequence[WindowSums], currency: str, whole:
         Cell(f"All {total:,} windows"), count(whole.net_events), count(whole.unpriced_events), Cell("", css="none"),
         amount(whole.customer_charge, currency, all_places=exact),
     ]  # fmt: skip
-    table = Table("By time; click a charge to see its events", columns, rows, "No more windows.", foot)
+    table = tabled("By time; click a charge to see its events", columns, rows, "No more windows.", foot)
     more = total > view.skip + len(shown)
     return Section(f"Windows in {currency or 'no currency yet'}", [table, *view.pager(len(shown), more, "windows")])
 
@@ -237,7 +237,7 @@ def _origins(answer: LineAnswer) -> Section:
         Column("Rule"), Column("Price book"), Column("Rule book"), Column("Ledger rows", NUMBER),
         Column("Charge", NUMBER), Column("Builder earns", NUMBER), Column("Currency"),
     ]  # fmt: skip
-    return Section("What rated it", [Table("Versions and rules, with what they came to", columns, rows)])
+    return Section("What rated it", [tabled("Versions and rules, with what they came to", columns, rows)])
 
 
 def _events(view: View, answer: LineAnswer) -> list[Block]:
@@ -293,7 +293,7 @@ def _event_table(view: View, found: EventPage, currency: str) -> Section:
         Cell(f"All {found.count:,} rows"), Cell("", css="none"), Cell("", css="none"),
         amount(found.amounts["customer_charge"], currency, all_places=exact), Cell("", css="none"),
     ]  # fmt: skip
-    table = Table("By time; click one to see why it costs what it costs", columns, rows, "No more events.", foot)
+    table = tabled("By time; click one to see why it costs what it costs", columns, rows, "No more events.", foot)
     more = found.count > view.skip + len(found.rows)
     return Section(
         f"Events in {currency or 'no currency yet'}", [table, *view.pager(len(found.rows), more, "events")], note

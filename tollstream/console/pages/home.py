@@ -11,11 +11,11 @@ from tollstream.console.blocks import (
     Notice,
     Page,
     Section,
-    Table,
     Tile,
     Tiles,
     amount,
     count,
+    tabled,
     to,
 )
 from tollstream.console.pages import parts
@@ -90,7 +90,7 @@ async def _builders(view: View) -> Section:
         Column("Builder"), Column("Currency"), Column("Customers", NUMBER), Column("Customers pay", NUMBER),
         Column("Builder earns", NUMBER), Column("Earnings as a bar"),
     ]  # fmt: skip
-    return Section("Builders", [Table(f"{span.words}, the largest first", columns, rows, "No Builder has usage.")])
+    return Section("Builders", [tabled(f"{span.words}, the largest first", columns, rows, "No Builder has usage.")])
 
 
 async def _periods(view: View) -> Section:
@@ -111,4 +111,4 @@ async def _periods(view: View) -> Section:
         )
     columns = [Column("Period"), Column("Statements", NUMBER), Column("Due in all", NUMBER), Column("Closed")]
     empty = "No period is closed yet: tollstream close makes statements."
-    return Section("Closed periods", [Table("The newest first", columns, rows, empty)])
+    return Section("Closed periods", [tabled("The newest first", columns, rows, empty)])

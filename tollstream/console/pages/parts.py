@@ -55,7 +55,9 @@ def split_figure(sums: Group) -> list[Block]:
     return [Figure(f"Where the charge in {sums.currency} goes", picture, legend=SPLIT)]
 
 
-def by_time(found: Sequence[Moment], span: Span, currency: str, amount: str, what: str) -> list[Block]:
+def by_time(
+    found: Sequence[Moment], span: Span, currency: str, amount: str, what: str, mark: str = "after"
+) -> list[Block]:
     """Columns for each day, or each hour of a day, of one currency; empty ones too."""
     own = {each.start: each for each in found if each.currency == currency}
     if not own:
@@ -76,7 +78,7 @@ def by_time(found: Sequence[Moment], span: Span, currency: str, amount: str, wha
     caption = f"{what} by {unit}, in {currency}; the most in one {unit}: {most} ({when})"
     last = span.end - step
     ends = ("00:00", "24:00") if span.by_hour else (f"{span.start.day} {span.start:%B}", f"{last.day} {last:%B}")
-    return [Figure(caption, charts.columns(points, caption), *ends)]
+    return [Figure(caption, charts.columns(points, caption, mark), *ends)]
 
 
 async def choose(view: View, path: str, *more: Choice, period: bool = True) -> Filter:

@@ -21,6 +21,7 @@ from tollstream.console.blocks import (
     Tiles,
     amount,
     count,
+    tabled,
     tile,
     to,
 )
@@ -74,7 +75,7 @@ def _table(shown: Sequence[PaidOut], caption: str, party: str, empty: str) -> Ta
         Column("Number"), Column(party), Column("Period"), Column("Amount", NUMBER), Column("Carried over", NUMBER),
         Column("Currency"), Column("Due from"), Column("State"), Column("As a bar"),
     ]  # fmt: skip
-    return Table(caption, columns, rows, empty)
+    return tabled(caption, columns, rows, empty)
 
 
 async def payout(view: View) -> Page:
@@ -128,7 +129,7 @@ def _document(each: PaidOut, view: View) -> list[Block]:
     ]
     columns = [Column("What"), Column("Amount", NUMBER), Column("Exactly", NUMBER), Column("As a bar")]
     foot = [Cell("In all"), amount(each.amount, each.currency), Cell("", css="none"), Cell("", css="none")]
-    table = Table(f"In {each.currency}; the lines add up to the amount", columns, rows, "It has no lines.", foot)
+    table = tabled(f"In {each.currency}; the lines add up to the amount", columns, rows, "It has no lines.", foot)
     return [Section("Lines", [table])]
 
 
@@ -150,7 +151,7 @@ async def rewards(view: View) -> Page:
     for each in sums:
         events = figures.counted(each.events, "event")
         blocks.append(Tiles([tile("Provider rewards", each.reward, each.currency, note=events)]))
-        blocks += parts.by_time(moments, span, each.currency, "provider_reward", "Rewards")
+        blocks += parts.by_time(moments, span, each.currency, "provider_reward", "Rewards", "reward")
     scale = charts.scale_of(each.reward for each in shown)
     rows = [
         [
@@ -166,7 +167,7 @@ async def rewards(view: View) -> Page:
         Column("Provider"), Column("Events", NUMBER), Column("Reward", NUMBER), Column("Currency"), Column("As a bar"),
     ]  # fmt: skip
     if shown:
-        table = Table(f"In {span.words}, by model, as usage stands now", columns, rows)
+        table = tabled(f"In {span.words}, by model, as usage stands now", columns, rows)
         pages = view.pager(len(shown), len(found) > ROWS, "models")
         blocks += [view.places(), Section("By provider and model", [table, *pages])]
     if view.access.is_operator:  # a reward statement is of all Builders

@@ -14,6 +14,7 @@ from billing.statements import StatementLine
 from sinks.statements import StatementHead, StoredStatement
 from tollstream.console import charts, figures
 from tollstream.console.blocks import (
+    BETTER,
     NUMBER,
     Block,
     Cell,
@@ -27,6 +28,7 @@ from tollstream.console.blocks import (
     Table,
     Tiles,
     amount,
+    tabled,
     tile,
     to,
 )
@@ -110,7 +112,7 @@ def _heads(shown: Sequence[StatementHead], view: View, empty: str) -> Table:
         Column("Number"), *([] if view.access.is_tenant else [Column("Customer")]), Column("Period"), Column("Issued"),
         Column("Total", NUMBER), Column("Due", NUMBER), Column("Currency"), Column("Due as a bar"),
     ]  # fmt: skip
-    return Table("The newest period first", columns, rows, empty)
+    return tabled("The newest period first", columns, rows, empty)
 
 
 async def _found(view: View) -> tuple[StoredStatement, StatementDocument]:
@@ -223,7 +225,8 @@ def _lines(found: StatementDocument, head: StatementHead, periods: dict[str, Clo
         if not exact and line.unit_price is not None:
             price = figures.money(line.unit_price, head.currency)
         title = f"{figures.exact(line.unit_price)} {head.currency}" if line.unit_price is not None else ""
-        cell = amount(shown, head.currency, href=href, all_places=exact)
+        favour = BETTER if shown < 0 else ""
+        cell = amount(shown, head.currency, href=href, all_places=exact, css=favour)
         full = f"exactly {figures.exact(line.exact)} {head.currency}, on the statement {line.amount} {head.currency}"
         rows.append(
             [
@@ -247,7 +250,7 @@ def _lines(found: StatementDocument, head: StatementHead, periods: dict[str, Clo
         amount(head.due, head.currency),
     ]
     caption = "Exact amounts, before they were rounded" if exact else f"Amounts in {head.currency}, as they were billed"
-    return Table(caption, columns, rows, "Nothing was used and nothing was bought in this period.", foot)
+    return tabled(caption, columns, rows, "Nothing was used and nothing was bought in this period.", foot)
 
 
 def _down(line: StatementLine, number: int, head: StatementHead, periods: dict[str, ClosedPeriod]) -> str:
@@ -284,7 +287,7 @@ def _notes(notes: Sequence[dict[str, object]]) -> Table:
             ]
         )
     columns = [Column("Number"), Column("Kind"), Column("In your favour", NUMBER), Column("Currency"), Column("Why")]
-    return Table("In the order in which they were made", columns, rows)
+    return tabled("In the order in which they were made", columns, rows)
 
 
 def _postings(postings: Sequence[dict[str, object]]) -> Table:
@@ -301,4 +304,4 @@ def _postings(postings: Sequence[dict[str, object]]) -> Table:
             ]
         )
     columns = [Column("Account"), Column("Whose"), Column("Amount", NUMBER), Column("Currency")]
-    return Table("Provider rewards and Builder earnings stand apart", columns, rows, "No postings are stored.")
+    return tabled("Provider rewards and Builder earnings stand apart", columns, rows, "No postings are stored.")

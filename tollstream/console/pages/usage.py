@@ -12,9 +12,9 @@ from tollstream.console.blocks import (
     Notice,
     Page,
     Section,
-    Table,
     amount,
     count,
+    tabled,
     to,
 )
 from tollstream.console.pages import parts
@@ -61,7 +61,7 @@ async def page(view: View) -> Page:
         Column("Currency"), Column("As a bar"),
     ]  # fmt: skip
     empty = await parts.nothing_in(view, "usage") if not shown else ""
-    table = Table(f"Customers in {view.span.words}, as usage stands now", columns, rows, empty)
+    table = tabled(f"Customers in {view.span.words}, as usage stands now", columns, rows, empty)
     blocks: list[Block] = [view.months(), form, view.places()]
     blocks.append(Section("Customers", [table, *view.pager(len(shown), len(found) > ROWS, "customers")]))
     return Page(f"Usage, {view.span.words}", blocks, "usage")
@@ -123,7 +123,7 @@ async def _uses(view: View) -> Section:
                 Cell(label, note=where),
                 count(each.events),
                 Cell(parts.meters(each.usage), css="soft"),
-                amount(each.charge, each.currency, href=down, all_places=view.all_places),
+                _charge(each, down, view),
                 Cell(each.currency),
                 Cell(picture=charts.bar(scale, each.charge)),
             ]
@@ -135,4 +135,12 @@ async def _uses(view: View) -> Section:
     note = "Click a charge to see which hours and which events it comes from."
     if len(found) > USES_MAX:
         note += f" The {USES_MAX} largest are shown."
-    return Section("What it was used for", [Table(f"In {view.span.words}", columns, rows)], note)
+    return Section("What it was used for", [tabled(f"In {view.span.words}", columns, rows)], note)
+
+
+def _charge(each: Group, down: str, view: View) -> Cell:
+    """Usage without a price is not free."""
+    if not each.charge and each.unpriced:
+        return Cell("no price yet", down, css=f"{NUMBER} worse")
+    note = figures.counted(each.unpriced, "event") + " without a price" if each.unpriced else ""
+    return amount(each.charge, each.currency, href=down, all_places=view.all_places, note=note)
