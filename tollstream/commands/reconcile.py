@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.settlement_store import ClickHouseSettlementStore
 from sinks.reconciliation import Accounts, Finding, Level, PartitionAccount, SumLine, findings, total_residual
 from sinks.tables import AMOUNTS
+from tollstream.payouts.checks import Postings, check_postings
 from tollstream.settings import load_settings
 from tollstream.store import clickhouse_configuration
 
@@ -25,27 +27,29 @@ EXACT = Context(prec=76)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, amounts as strings.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Compare log, ledger and totals to the last digit.
+    """Compare log, ledger and totals to the last digit, and add up everything that is posted: it comes to 0.
 
     Exit code 0 when everything holds, 1 when something does not, 2 when it cannot tell (the store is away).
     Safe while workers run: rows of a flush under way are no difference.
     """
-    accounts = asyncio.run(_read(clickhouse_configuration(load_settings())))
-    found = findings(accounts)
+    accounts, postings = asyncio.run(_read(clickhouse_configuration(load_settings())))
+    found = [*findings(accounts), *postings.findings]
     with localcontext(EXACT):
         if as_json:
-            click.echo(json.dumps(_report(accounts, found)))
+            click.echo(json.dumps(_report(accounts, found) | {"postings": _posted(postings)}))
         else:
-            _print(Console(), accounts, found)
+            _print(Console(), accounts, found, postings)
     context.exit(0 if _holds(found) else 1)
 
 
-async def _read(configuration: ClickHouseConfiguration) -> Accounts:
+async def _read(configuration: ClickHouseConfiguration) -> tuple[Accounts, Postings]:
     sink = await ClickHouseSink.connect(configuration)
+    store = await ClickHouseSettlementStore.connect(configuration)
     try:
-        return await sink.read_accounts()
+        return await sink.read_accounts(), await check_postings(store)
     finally:
         await sink.close()
+        await store.close()
 
 
 def _holds(found: Sequence[Finding]) -> bool:
@@ -95,6 +99,18 @@ def _report(accounts: Accounts, found: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
+def _posted(postings: Postings) -> dict[str, dict[str, Any]]:
+    return {
+        each.currency: {
+            "postings": each.postings,
+            "debits": _plain(each.debits),
+            "credits": _plain(each.residual - each.debits),
+            "residual": _plain(each.residual),
+        }
+        for each in postings.balances
+    }
+
+
 def _partition(account: PartitionAccount) -> dict[str, Any]:
     counts = (
         "topic_epoch", "source_partition", "next_offset", "events", "accepted", "duplicates", "dead_lettered",
@@ -113,8 +129,8 @@ def _line(line: SumLine) -> dict[str, str]:
     return {"name": line.name, "currency": line.currency} | figures
 
 
-def _print(console: Console, accounts: Accounts, found: Sequence[Finding]) -> None:
-    if not accounts.partitions:
+def _print(console: Console, accounts: Accounts, found: Sequence[Finding], postings: Postings) -> None:
+    if not accounts.partitions and not postings.balances:
         console.print("Nothing to compare: no partition has a checkpoint yet.")
         return
     broken = {(finding.topic_epoch, finding.partition) for finding in found}
@@ -141,6 +157,12 @@ def _print(console: Console, accounts: Accounts, found: Sequence[Finding]) -> No
     for currency in _currencies(sums):
         money.add_row(currency, *(_plain(sums.get((currency, name), Decimal(0))) for name in AMOUNTS))
     console.print(money)
+    for each in postings.balances:
+        console.print(
+            f"Postings balance in {each.currency}: {each.postings:,} of them, debits {_plain(each.debits)}, credits "
+            f"{_plain(each.residual - each.debits)}, sum {_plain(each.residual)}",
+            highlight=False,
+        )
     for finding in found:
         where = "" if finding.partition is None else f" (epoch {finding.topic_epoch}, partition {finding.partition})"
         colour = "red" if finding.level is Level.FAILURE else "yellow"

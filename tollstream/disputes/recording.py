@@ -20,7 +20,7 @@ from billing.disputes import ChargebackPolicy, Disputed, chargeback, credit_note
 from billing.money import EXACT, ROUNDING
 from billing.postings import Posting
 from billing.settled import Settled, settled
-from sinks.journals import append
+from sinks.journals import JournalStore, append
 from sinks.payable import Charged, SettlementStore
 from sinks.payouts import NOTE_JOURNAL, NoteRecord
 from sinks.statements import StatementHead, StatementQuery, number_of
@@ -93,12 +93,12 @@ async def read_statement(store: SettlementStore, reference: str) -> StatementHea
     if not heads:
         raise NoteRefusedError(
             f"{builder} has no statement {reference.strip()}: only statements of closed periods have numbers, "
-            f"`tollstream statement --builder {builder}` shows them."
+            f"`tollstream statement {builder}` lists them."
         )
     return heads[0]
 
 
-async def notes_on(store: SettlementStore, about: StatementHead) -> tuple[list[NoteRecord], Settled]:
+async def notes_on(store: JournalStore, about: StatementHead) -> tuple[list[NoteRecord], Settled]:
     """The notes on a statement, oldest first, and what stands open after them."""
     standing = await store.read_journal(NOTE_JOURNAL, {"builder": about.builder})
     mine = [record for record in standing if record.statement == about.reference]

@@ -74,10 +74,10 @@ async def claim(store: SettlementStore, standing: Standing, entry: SendRecord) -
 
     def judge(found: list[SendRecord]) -> list[SendRecord]:
         if len(found) != len(standing.sends):
-            newest = found[-1]
+            newest, verbs = found[-1], f"{standing.record.kind}s"
             raise PayoutRefusedError(
                 f"{entry.payout_id}: {newest.recorded_by} has recorded {newest.state!r} in the meantime "
-                f"({said(newest.recorded_at)}). Nothing was sent; look at `tollstream payouts show {entry.payout_id}`."
+                f"({said(newest.recorded_at)}). Nothing was sent; look at `tollstream {verbs} show {entry.payout_id}`."
             )
         return [entry]
 

@@ -138,13 +138,13 @@ async def _settle(store: SettlementStore, standing: Standing, answer: SendRecord
 
 def unconfirmed_sentence(standing: Standing) -> str:
     """What is known, and what a person has to do."""
-    number = standing.record.payout_id
+    number, verbs = standing.record.payout_id, f"{standing.record.kind}s"
     last = standing.last
     how = "nobody knows why it ended" if last is None or last.state == SENT else _told(last)
     return (
         f"{number} was sent and is not confirmed ({how}). Find out whether the money has left: if it has, "
-        f"`tollstream payouts mark-paid {number} --reference REF --by NAME`; if not, "
-        f"`tollstream payouts release {number} --by NAME --reason TEXT`. Until then it is not sent again."
+        f"`tollstream {verbs} mark-paid {number} --reference REF --by NAME`; if not, "
+        f"`tollstream {verbs} release {number} --by NAME --reason TEXT`. Until then it is not sent again."
     )
 
 
