@@ -37,6 +37,7 @@ from tollstream.closing.run import Installation, Preview, Result, close, preview
 from tollstream.closing.told import Told
 
 BUILDER = "acme"
+AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = RuleBooks(
     [
@@ -170,7 +171,9 @@ class ClosingDesk:
         self.ledger += [row for row in new if row not in self.ledger]
         if new:
             write_rows(self.client, "usage_ledger", rows.ledger(new))
-            write_rows(self.client, "usage_totals", rows.totals(totals_of(self.ledger)))
+            touched = {row["tenant"] for row in new}
+            changed = [row for row in self.ledger if row["tenant"] in touched and row["builder"] == self.builder]
+            write_rows(self.client, "usage_totals", rows.totals(totals_of(changed)))
         moment = newest or max((row["window_start"] for row in self.ledger), default=JANUARY)
         write_rows(
             self.client, "checkpoints", rows.checkpoints([checkpoint_row(self.next_offset, max_record_time=moment)])
@@ -236,16 +239,24 @@ class ClosingDesk:
             found[table] = sorted(set(kept))
         return found
 
-    def sums(self, table: str, tenant: str | None = None) -> dict[str, Decimal]:
+    def sums(self, table: str) -> dict[str, Decimal]:
         """What `billed_usage` or the ledger add up to, amount by amount."""
-        names = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
+        found = self.sums_by_tenant(table).values()
+        return {name: sum((each[name] for each in found), Decimal(0)) for name in AMOUNTS}
+
+    def sums_by_tenant(self, table: str) -> dict[str, dict[str, Decimal]]:
+        """The same by tenant; those for whom nothing stands are left out."""
         final = "FINAL" if table == "usage_ledger" else ""
-        where = f"builder = '{self.builder}'" + (f" AND tenant = '{tenant}'" if tenant is not None else "")
-        added = ", ".join(f"sum(ifNull({name}, 0)) AS {name}_sum" for name in names)
-        [row] = self.client.query_rows(
-            f"SELECT {added} FROM {self.client.configuration.database}.{table} {final} WHERE {where}", doing="adding up"
+        added = ", ".join(f"sum(ifNull({name}, 0)) AS {name}_sum" for name in AMOUNTS)
+        answer = self.client.query_rows(
+            f"""
+            SELECT toString(tenant) AS name, {added} FROM {self.client.configuration.database}.{table} {final}
+            WHERE builder = '{self.builder}' GROUP BY name ORDER BY name
+            """,
+            doing="adding up",
         )
-        return {name: Decimal(row[f"{name}_sum"]) for name in names}
+        found = {row["name"]: {name: Decimal(row[f"{name}_sum"]) for name in AMOUNTS} for row in answer}
+        return {tenant: sums for tenant, sums in found.items() if any(sums.values())}
 
     def _row(self, **given: Any) -> Row:
         offset = self._offset()
