@@ -46,7 +46,7 @@ $(STAMP): requirements.lock pyproject.toml
 setup: $(STAMP)  ## create .venv from requirements.lock
 
 .PHONY: demo
-demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one worker killed, checked to the last digit
+demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one worker killed, a month closed, checked to the last digit
 	@$(RUN) tollstream demo $(ARGS)
 
 .PHONY: test

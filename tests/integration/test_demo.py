@@ -8,19 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tollstream.demo.offers import OFFERS
+
 ROOT = Path(__file__).resolve().parents[2]
 TRACE_VARIABLE = "TOLLSTREAM_TRACE"
 TRACE = Path(os.environ.get(TRACE_VARIABLE) or ROOT.parent / "shared" / "traces" / "azure_llm_2023_conv.csv")
+TENANTS = {f"{offer.builder}/{tenant}" for offer in OFFERS for tenant in offer.tenants}
 KEYS = (
     *("published", "accepted", "duplicates", "dead_lettered", "voided", "unpriced", "workers_killed"),
     *("customer_charge", "provider_reward", "platform_fee", "builder_earnings", "oracle_customer_charge"),
-    *("residual", "seconds", "checks"),
+    *("residual", "seconds", "checks", "rated_later"),
+    *("period", "statements", "payouts", "rewards", "platform", "postings", "postings_residual"),
 )
 
 pytestmark = pytest.mark.timeout(300)
@@ -51,13 +56,32 @@ def check(outcome: dict[str, Any], requests: int) -> None:
     assert [name for name in KEYS if name not in outcome] == []
     assert [each for each in outcome["checks"] if not each["holds"]] == []
     assert outcome["published"] == outcome["accepted"] + outcome["duplicates"] + outcome["dead_lettered"]
-    assert outcome["accepted"] == requests + outcome["voided"]
+    assert outcome["accepted"] == requests + outcome["voided"] + outcome["rated_later"]
+    assert 0 < outcome["rated_later"] <= outcome["unpriced"]
     assert min(outcome[name] for name in ("duplicates", "dead_lettered", "voided", "unpriced")) > 0
     assert outcome["workers_killed"] == 1
     parts = [Decimal(outcome[name]) for name in ("provider_reward", "platform_fee", "builder_earnings")]
     assert Decimal(outcome["customer_charge"]) == sum(parts) > 0
     assert outcome["customer_charge"] == outcome["oracle_customer_charge"]
     assert outcome["residual"] == "0.000000000000"
+    check_month(outcome)
+
+
+def check_month(outcome: dict[str, Any]) -> None:
+    """A month that is over, every tenant with a statement, and nothing left on any account."""
+    assert outcome["period"] < f"{datetime.now(UTC):%Y-%m}"
+    assert {f"{each['builder']}/{each['tenant']}" for each in outcome["statements"]} == TENANTS
+    assert {each["period"] for each in outcome["statements"]} == {outcome["period"]}
+    assert {each["currency"] for each in outcome["statements"]} == {"USD", "EUR"}
+    assert all(Decimal(each["total"]) == Decimal(each["net"]) + Decimal(each["tax"]) for each in outcome["statements"])
+    assert {each["party"] for each in outcome["payouts"]} == {offer.builder for offer in OFFERS}
+    assert {each["party"] for each in outcome["rewards"]} == {"anthropic", "google", "openai"}
+    assert min(Decimal(each["amount"]) for each in outcome["payouts"] + outcome["rewards"]) > 0
+    assert outcome["platform"]["USD"]["platform_fee"] == outcome["platform_fee"]
+    rewarded = sum(Decimal(each["amount"]) for each in outcome["rewards"])
+    assert 0 <= Decimal(outcome["provider_reward"]) - rewarded < Decimal("0.01") * len(outcome["rewards"])
+    assert outcome["postings_residual"] == "0"
+    assert {each["residual"] for each in outcome["postings"].values()} == {"0.000000000000"}
 
 
 def test_a_small_day_ends_with_residual_0_after_a_real_sigkill(tmp_path: Path) -> None:

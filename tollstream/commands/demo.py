@@ -58,13 +58,14 @@ def command(
     context: click.Context, trace: Path | None, seed: int, requests: int | None, keep: bool, as_object: bool
 ) -> None:
     """Publish a day's traffic of several Builders' tenants, with duplicates, late events, voids and broken ones; run
-    two workers and kill one with SIGKILL in the middle; then compare every amount with an independent recomputation.
+    two workers and kill one with SIGKILL in the middle; rate later what waited for a price; compare every amount with
+    an independent recomputation; and close the month: statements, payouts and rewards that balance.
 
     Starts its own Kafka and ClickHouse in a folder of its own, and stops them. Without a trace, as many requests are
     drawn from the published figures of the public one. Exit code 0 only when every check holds.
     """
     drawn = _requests(trace, seed, requests)
-    plan = Plan(drawn, seed, BOOKS / "prices.toml", BOOKS / "rules.toml")
+    plan = Plan(drawn, seed, BOOKS / "prices.toml", BOOKS / "rules.toml", BOOKS / "late-prices.toml", BOOKS / "plans")
     folder = Path(tempfile.mkdtemp(prefix="tollstream-demo-"))
     holds = False
     try:

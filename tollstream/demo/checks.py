@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+from billing.postings import BUILDER_PAYABLE, PLATFORM_FEE, PROVIDER_PAYABLE
 from tollstream.demo.oracle import Comparison, OracleResult
+from tollstream.demo.settling import Settlement
 
 OUTCOMES = ("published", "accepted", "duplicates", "dead_lettered", "voided", "unpriced")
+USAGE_ACCOUNTS = {
+    PROVIDER_PAYABLE: "provider_reward",
+    PLATFORM_FEE: "platform_fee",
+    BUILDER_PAYABLE: "builder_earnings",
+}
+ZERO = Decimal(0)
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +98,84 @@ def money_checks(sums: Mapping[str, Decimal], findings: Sequence[str], compariso
             f"residual {comparison.residual:f}; {len(comparison.differences)} differences: {first}",
         ),
     ]
+
+
+def rerate_checks(waiting: int, stored: int, oracle: OracleResult, knowing: OracleResult) -> list[Check]:
+    """What waited was rated later, to what it would have come to with the price from the beginning (`knowing`)."""
+    apart = [
+        key
+        for key in oracle.totals.keys() | knowing.totals.keys()
+        if key not in oracle.totals
+        or key not in knowing.totals
+        or oracle.totals[key].amounts != knowing.totals[key].amounts
+    ]
+    left = sum(total.unpriced_events for total in oracle.totals.values())
+    return [
+        Check(
+            "what waited for a price was rated later",
+            waiting == stored > 0 and left == 0,
+            f"{waiting} events waited, {stored} adjustments are stored, {left} still wait",
+        ),
+        Check(
+            "every total is what it would be with that price from the beginning",
+            not apart,
+            f"{len(oracle.totals)} totals recomputed, {len(apart)} of them differ",
+        ),
+    ]
+
+
+def settlement_checks(
+    settlement: Settlement, sums: Mapping[str, Decimal], billed: Rows, posted: Rows, due: Rows
+) -> list[Check]:
+    """The closed month: nothing left out, nothing added, everything in balance. `sums` is of the ledger; `billed`,
+    `posted` and `due` are sums by currency, of usage lines, usage postings, and what is to be paid."""
+    accepted = [f"{each.entry.builder} {problem.kind}" for each in settlement.closings for problem in each.problems]
+    gaps = [
+        each.entry.builder
+        for each in settlement.closings
+        if [one.head.number for one in settlement.statements if one.head.builder == each.entry.builder]
+        != list(range(1, each.entry.statements + 1))
+    ]
+    balances = ", ".join(f"{each.debits:f} {each.currency}" for each in settlement.balances)
+    [charge] = [row["charge"] for row in billed] or [ZERO]
+    checks = [
+        Check(
+            f"the month {settlement.period.label} of every Builder is closed, with nothing to accept",
+            bool(settlement.closings) and not accepted,
+            ", ".join(accepted) or f"{len(settlement.closings)} Builders, {len(settlement.statements)} statements",
+        ),
+        Check("statements are numbered without gaps", not gaps, ", ".join(gaps) or "each Builder's from 1 on"),
+        Check(
+            "debits = credits in every currency",
+            bool(settlement.balances) and not settlement.residual and not settlement.unbalanced,
+            f"{balances}; residual {settlement.residual.normalize():f}, {settlement.unbalanced} documents unbalanced",
+        ),
+        _equal("billed usage = customer charge of the ledger", charge, sums["customer_charge"]),
+    ]
+    for account, name in USAGE_ACCOUNTS.items():
+        found = -sum((row["amount"] for row in posted if row["account"] == account), ZERO)
+        words = f"{account.replace('_', ' ')} of usage = {name.replace('_', ' ')} of the ledger"
+        checks.append(_equal(words, found, sums[name]))
+    for account, what, decided in (
+        ("payout_due", "payouts", settlement.payouts),
+        ("reward_due", "rewards", settlement.rewards),
+    ):
+        found = -sum((row["amount"] for row in due if row["account"] == account), ZERO)
+        amount = sum((each.record.amount for each in decided), ZERO)
+        checks.append(_equal(f"{what} decided = {what} posted as due", amount, found, some=True))
+    return [
+        *checks,
+        Check(
+            "closing, paying and rewarding again changes no document",
+            not settlement.changed,
+            "; ".join(settlement.changed[:5]) or f"{_documents(settlement)} documents are identical",
+        ),
+    ]
+
+
+def _equal(words: str, one: Decimal, other: Decimal, *, some: bool = False) -> Check:
+    return Check(words, one == other and (one > 0 or not some), f"{one:.12f} = {other:.12f}")
+
+
+def _documents(settlement: Settlement) -> int:
+    return len(settlement.statements) + len(settlement.payouts) + len(settlement.rewards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.text import Text
 from billing.surcharges import RuleBooks
 from tollstream.demo.checks import OUTCOMES
 from tollstream.demo.run import Outcome
+from tollstream.demo.settlement_report import print_settlement, settlement_record
 from tollstream.demo.store import AMOUNTS
 from topics.meters import MeterCatalogue, MeterKind
 
@@ -24,7 +26,7 @@ PLAIN_OUTCOMES = {
     "duplicates": "duplicates: sent again, billed once",
     "dead_lettered": "dead-lettered: kept aside with the reason",
     "voided": "of the accepted: voids, which take an event back",
-    "unpriced": "of the accepted: waiting for a price, never billed as 0",
+    "unpriced": "of the accepted: waited for a price, never billed as 0",
 }
 
 
@@ -42,17 +44,21 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "differences": list(outcome.comparison.differences[:20]),
         "dead_letters": outcome.dead_letters,
         "checks": [{"name": check.name, "holds": check.holds, "detail": check.detail} for check in outcome.checks],
+        "rated_later": outcome.rated_later,
+        **(settlement_record(outcome.settlement, datetime.now(UTC)) if outcome.settlement else {}),
         "seconds": round(outcome.seconds, 1),
     }
 
 
 def print_report(console: Console, outcome: Outcome, rules: RuleBooks, meters: MeterCatalogue) -> None:
-    """Counts, one tenant's lines, the three sides, the Builders' earnings, the checks."""
+    """Counts, one tenant's lines, the three sides, the Builders' earnings, the closed month, the checks."""
     console.print(_outcomes(outcome))
     console.print(_tenant(outcome, rules, meters))
     console.print(_split(outcome))
     console.print(_earnings(outcome))
     console.print(_reconciliation(outcome))
+    if outcome.settlement is not None:
+        print_settlement(console, outcome.settlement, outcome.tenant, datetime.now(UTC))
     for check in outcome.checks:
         mark = Text("✓", "green") if check.holds else Text("✗", "bold red")
         console.print(mark, Text(check.name), Text(f"({check.detail})", "dim"))
@@ -65,6 +71,7 @@ def how_to_query(folder: Path, clickhouse_url: str, database: str) -> str:
             "The stack stays up until you press Ctrl-C. In another terminal:",
             f"  export TOLLSTREAM_CONFIG={folder / 'tollstream.toml'}",
             "  tollstream reconcile",
+            "  tollstream statement deskline/globex",
             f"  curl '{clickhouse_url}/?database={database}' -d 'SELECT * FROM billable_totals LIMIT 5 FORMAT Pretty'",
             "docs/analysts.md has more queries; what was published, in the order of the log, is in",
             f"  {folder / 'published.jsonl'}",
@@ -74,8 +81,10 @@ def how_to_query(folder: Path, clickhouse_url: str, database: str) -> str:
 
 def _outcomes(outcome: Outcome) -> Table:
     table = _table("What became of the events", "outcome", "stored", "recomputed")
+    adjusted = f"{outcome.oracle.outcomes['adjusted']:,}"
     for name, words in PLAIN_OUTCOMES.items():
         table.add_row(words, f"{outcome.stored[name]:,}", f"{outcome.oracle.outcomes[name]:,}")
+    table.add_row("of the accepted: rated later, when there was one", f"{outcome.rated_later:,}", adjusted)
     for reason, count in outcome.dead_letters.items():
         table.add_row(Text(f"    {reason}", "dim"), Text(f"{count:,}", "dim"), "")
     return table

@@ -1,7 +1,9 @@
 """The demonstration, step by step: a day of traffic, a worker killed on the way, and money that adds up afterwards.
 
 Steps   1 start the stack, tables and topics   2 start two workers   3 publish, and kill one worker in the middle
-        4 wait until the other has caught up   5 stop it   6 read the store, recompute, compare
+        4 wait until the other has caught up   5 publish the price that was missing and rate what waited for it
+        6 stop the worker   7 read the store, recompute, compare   8 close the month: statements, payouts, rewards
+Day     The last one of the month before this one, so that the month can be closed; all of it is published now.
 Errors  A step that cannot be done is a UserError or a StackError with a sentence; a check that does not hold is not an
         error but part of the outcome.
 Stops   Everything it started, however it ends; with `keep`, the caller's `when_kept` decides when.
@@ -11,23 +13,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from billing.periods import MONTHS, Period, period_of
 from deploy.embedded.stack import EmbeddedStack, Endpoints
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.migrate import migrate
 from sinks.reconciliation import Level, findings
 from tollstream.demo import settings, store
-from tollstream.demo.checks import Check, Killing, killing_checks, money_checks, outcome_checks
+from tollstream.demo.checks import (
+    Check,
+    Killing,
+    killing_checks,
+    money_checks,
+    outcome_checks,
+    rerate_checks,
+    settlement_checks,
+)
 from tollstream.demo.oracle import Comparison, OracleResult, Published, compare, recompute, write_published
 from tollstream.demo.publishing import Publisher
+from tollstream.demo.repricing import RatedLater, rate_later
+from tollstream.demo.settling import Settlement, settle
 from tollstream.demo.store import Store
 from tollstream.demo.trace import Request
 from tollstream.demo.traffic import Traffic, make_traffic
@@ -42,6 +56,8 @@ KILL_AFTER_SHARE = 0.4
 OWN_SECONDS_MAX = 30.0
 CATCH_UP_SECONDS_MAX = 90.0
 POLL_SECONDS = 0.2
+INSTANT = timedelta(microseconds=1)
+RETROACTIVE = "retroactive = true\n"
 
 Progress = Callable[[str, float, float], None]  # step, done, of how much
 
@@ -54,6 +70,8 @@ class Plan:
     seed: int
     prices: Path
     rules: Path
+    late_prices: Path  # with the price that is missing on the day
+    plans: Path  # a folder with a plan book for each Builder
 
 
 @dataclass
@@ -70,11 +88,18 @@ class Outcome:
     tenant: tuple[str, str] = ("", "")
     tenant_lines: list[dict[str, Any]] = field(default_factory=list)
     dead_letters: dict[str, int] = field(default_factory=dict)
+    rated_later: int = 0
+    settlement: Settlement | None = None
     seconds: float = 0.0
 
     @property
     def holds(self) -> bool:
         return bool(self.checks) and all(check.holds for check in self.checks)
+
+
+def last_month(now: datetime) -> Period:
+    """The newest calendar month that is over, UTC."""
+    return MONTHS.previous(period_of(MONTHS, now))
 
 
 class Demonstration:
@@ -86,12 +111,16 @@ class Demonstration:
         self.topic = raw_topic_name(settings.TOPIC_EPOCH)
         self.workers: dict[int, WorkerProcess] = {}
         self.settings_file = folder / settings.FILE_NAME
+        self.now = datetime.now(UTC)
+        self.month = last_month(self.now)
 
     async def run(self, stack: EmbeddedStack) -> Outcome:
         """All steps; the stack is left running, the workers are not."""
         started = time.monotonic()
         plan = self.plan
-        drawing = asyncio.create_task(asyncio.to_thread(make_traffic, plan.requests, plan.seed, datetime.now(UTC)))
+        drawing = asyncio.create_task(
+            asyncio.to_thread(make_traffic, plan.requests, plan.seed, self.month.end - INSTANT, self.now)
+        )
         await self._prepare(stack)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.endpoints.bootstrap_servers)
         await admin.start()
@@ -101,9 +130,16 @@ class Demonstration:
             traffic = await drawing
             async with Publisher(self.endpoints.bootstrap_servers, self.topic, settings.PARTITIONS) as publisher:
                 killed = await self._publish_and_kill(traffic, publisher, database, owned)
-            recomputing = asyncio.create_task(asyncio.to_thread(self._recompute, publisher.published))
+            day = publisher.published
+            knowing = asyncio.create_task(asyncio.to_thread(self._recompute, day, self._known_from_the_beginning()))
             await self._catch_up(publisher.ends(), database)
-            outcome = await self._judge(traffic, publisher, database, killed, await recomputing)
+            later = await self._rate_later(publisher.ends())
+            log = [*day, *later.adjustments]
+            await asyncio.to_thread(write_published, self.folder / "published.jsonl", log)
+            oracle = await asyncio.to_thread(self._recompute, log, plan.prices)
+            outcome = await self._judge(traffic, publisher.ends(), database, killed, oracle, later.stored)
+            outcome.checks += rerate_checks(traffic.waiting, later.stored, outcome.oracle, await knowing)
+            await self._settle(outcome, database)
         finally:
             await admin.close()
             self.stop_workers()
@@ -198,31 +234,65 @@ class Demonstration:
                 )
             await asyncio.sleep(POLL_SECONDS)
 
-    def _recompute(self, published: list[Published]) -> OracleResult:
-        """What the oracle says; it may say so while the worker is still at it."""
-        write_published(self.folder / "published.jsonl", published)
-        return recompute(published, self.plan.prices, self.plan.rules, settings.WINDOW_SECONDS)
+    async def _rate_later(self, ends: Mapping[int, int]) -> RatedLater:
+        """Step 5."""
+        step = "Rating what waited for a price"
+        self.progress(step, 0, 1)
+        sink = await ClickHouseSink.connect(self._configuration())
+        try:
+            bootstrap_servers = self.endpoints.bootstrap_servers
+            later = await rate_later(sink, bootstrap_servers, self.topic, self.plan.late_prices, self.month, ends)
+        finally:
+            await sink.close()
+        self.progress(step, 1, 1)
+        return later
+
+    def _known_from_the_beginning(self) -> Path:
+        """The late prices as a book that applies by itself."""
+        path = self.folder / "prices-known-from-the-beginning.toml"
+        path.write_text(self.plan.late_prices.read_text(encoding="utf-8").replace(RETROACTIVE, ""), encoding="utf-8")
+        return path
+
+    def _recompute(self, published: list[Published], prices: Path) -> OracleResult:
+        """What the oracle says, under these prices from the beginning."""
+        return recompute(published, prices, self.plan.rules, settings.WINDOW_SECONDS)
 
     async def _judge(
-        self, traffic: Traffic, publisher: Publisher, database: Store, killed: _Killed, oracle: OracleResult
-    ) -> Outcome:
-        """Steps 5 and 6."""
+        self, traffic: Traffic, ends: Mapping[int, int], database: Store, killed: _Killed, oracle: OracleResult,
+        rated_later: int,
+    ) -> Outcome:  # fmt: skip
+        """Steps 6 and 7."""
         self.progress("Comparing every cent", 0, 3)
         exit_codes = await asyncio.to_thread(self.stop_workers)
         self.progress("Comparing every cent", 1, 3)
-        outcome = Outcome(oracle=oracle)
+        outcome = Outcome(oracle=oracle, rated_later=rated_later)
         await asyncio.to_thread(_read_store, outcome, database)
         self.progress("Comparing every cent", 2, 3)
-        outcome.killing = killed.killing(publisher.ends(), await asyncio.to_thread(database.workers))
+        outcome.killing = killed.killing(ends, await asyncio.to_thread(database.workers))
         wrong = await self._findings()
+        planned = Counter(traffic.expected) + Counter(dict.fromkeys(("published", "accepted"), traffic.waiting))
         outcome.checks = [
             *killing_checks(outcome.killing),
             Check("the other worker stopped cleanly", exit_codes == [0], f"exit codes {exit_codes}"),
-            *outcome_checks(traffic.expected, outcome.stored, outcome.oracle),
+            *outcome_checks(planned, outcome.stored, outcome.oracle),
             *money_checks(outcome.sums, wrong, outcome.comparison),
         ]
         self.progress("Comparing every cent", 3, 3)
         return outcome
+
+    async def _settle(self, outcome: Outcome, database: Store) -> None:
+        """Step 8."""
+        step = f"Closing {self.month.label}"
+        self.progress(step, 0, 1)
+        settlement = await settle(
+            self._configuration(), self.endpoints.bootstrap_servers, self.topic, self.plan.plans, self.month
+        )
+        outcome.settlement = settlement
+        books = await asyncio.to_thread(
+            lambda: [database.rows(each) for each in (store.BILLED, store.POSTED, store.DUE)]
+        )
+        outcome.checks += settlement_checks(settlement, outcome.sums, *books)
+        self.progress(step, 1, 1)
 
     async def _findings(self) -> list[str]:
         """What the store's own reconciliation has to say, failures only."""

@@ -39,6 +39,18 @@ SELECT feature, rule_id, currency, sum(t.net_events) AS net_events, sum(t.unpric
 FROM usage_totals AS t FINAL WHERE builder = {builder:String} AND tenant = {tenant:String}
 GROUP BY feature, rule_id, currency ORDER BY customer_charge DESC
 """
+BILLED = """
+SELECT charge_currency AS currency, sum(s.charge) AS charge FROM statement_lines AS s FINAL
+WHERE kind = 'usage' AND closing_id IN (SELECT closing_id FROM closed_periods) GROUP BY currency
+"""
+POSTED = """
+SELECT account, currency, sum(p.amount) AS amount FROM postings AS p
+WHERE document_kind = 'statement' AND refers_to = 'usage' GROUP BY account, currency
+"""
+DUE = """
+SELECT account, currency, sum(p.amount) AS amount FROM postings AS p
+WHERE account IN ('payout_due', 'reward_due') GROUP BY account, currency
+"""
 
 
 class Store:

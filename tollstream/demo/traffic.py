@@ -1,8 +1,9 @@
 """Turns requests into a day of events of several Builders' tenants, with everything that goes wrong on a real day.
 
-Shapes  make_traffic(requests, seed, ends_at) -> Traffic: what to publish, in this order, and what must become of it.
+Shapes  make_traffic(requests, seed, ends_at, now) -> Traffic: what to publish, in this order, and what must come of it.
         Events are structured CloudEvents as dictionaries; broken ones are bytes, as somebody's own producer sent them.
 Times   The requests are stretched over the day that ends at `ends_at`; a late event keeps its time and comes later.
+        All of it is published at `now`, at most 34 days after: what is too late or of the future is so for `now`.
 Draws   Everything is drawn from `seed`, skewed: the first of a list most often. Ids follow from the seed as well.
 """
 
@@ -48,6 +49,7 @@ class Traffic:
     expected: dict[str, int] = field(
         default_factory=dict
     )  # published accepted duplicates dead_lettered voided unpriced
+    waiting: int = 0  # of the unpriced, those that nobody takes back
 
     def chunks(self) -> Iterator[Sequence[Delivery | Broken]]:
         """The items in pieces that may be published at once."""
@@ -55,8 +57,8 @@ class Traffic:
             yield self.items[start : start + self.chunk]
 
 
-def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> Traffic:
-    """A day's traffic from these requests; equal arguments give equal traffic."""
+def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime, now: datetime | None = None) -> Traffic:
+    """A day's traffic from these requests; equal arguments give equal traffic. `now` is `ends_at` unless given."""
     draw = random.Random(f"traffic {seed}")
     count = len(requests)
     chunk = max(1, min(1_000, count // 20))
@@ -66,7 +68,7 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
         for number, request in enumerate(requests)
     ]
     placed: list[tuple[float, Delivery | Broken]] = []
-    outcomes = Counter[str]()
+    outcomes, waiting = Counter[str](), 0
 
     def later(position: float) -> float:
         return position + 2 * chunk + draw.random() * count / 10
@@ -75,7 +77,9 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
         late = draw.random() < LATE_SHARE and number > 1  # the first is copied for certain, the second taken back
         position = later(number) if late else float(number)
         placed.append((position, Delivery(event, NODES[event["source"]])))
-        outcomes["unpriced"] += event["data"]["model"] == UNKNOWN_MODEL.name
+        unknown = event["data"]["model"] == UNKNOWN_MODEL.name
+        outcomes["unpriced"] += unknown
+        waiting += unknown
         if number > count * 0.8:
             continue  # what comes after an event needs room before the day ends
         if draw.random() < DUPLICATE_SHARE or number == 0:
@@ -84,18 +88,19 @@ def make_traffic(requests: Sequence[Request], seed: int, ends_at: datetime) -> T
         if draw.random() < VOID_SHARE or number == 1:
             placed.append((later(position), Delivery(_void(event, draw), Encoding.JSON)))
             outcomes["voided"] += 1
+            waiting -= unknown
     conflicting = dict(events[0], data={**events[0]["data"], "usage": {"input_tokens": 1}})
     placed.append((later(2 * chunk), Delivery(conflicting, Encoding.JSON)))
     orphan = _void({**events[0], "id": f"{seed}-never-sent"}, draw)
     placed.append((draw.random() * count, Delivery(orphan, Encoding.JSON)))
-    broken = broken_records(events[0], ends_at)
+    broken = broken_records(events[0], now or ends_at)
     placed += [(draw.random() * count, record) for record in broken]
 
     placed.sort(key=lambda item: item[0])
     outcomes["published"] = len(placed)
     outcomes["accepted"] = count + outcomes["voided"]
     outcomes["dead_lettered"] = len(broken) + 2  # and the conflicting copy, and the void of what was never sent
-    return Traffic([item for _, item in placed], chunk, dict(outcomes))
+    return Traffic([item for _, item in placed], chunk, dict(outcomes), waiting)
 
 
 def _times(requests: Sequence[Request], ends_at: datetime) -> list[datetime]:

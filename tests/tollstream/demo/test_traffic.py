@@ -160,3 +160,19 @@ def test_every_event_passes_the_gateways_validation(traffic: Traffic) -> None:
     for item in traffic.items:
         if isinstance(item, Delivery):
             structured.decode(json.dumps(item.event).encode(), meters=meters)
+
+
+def test_what_is_too_late_or_of_the_future_is_so_when_it_is_published() -> None:
+    now = NOON + timedelta(days=30)
+    items = make_traffic(draw_requests(300, seed=1), 1, NOON, now).items
+    times = {
+        each.reason: datetime.fromisoformat(json.loads(each.value or b"{}")["time"])
+        for each in items
+        if isinstance(each, Broken) and each.reason in ("future_time", "too_late")
+    }
+    assert times["future_time"] > now + timedelta(minutes=5)
+    assert times["too_late"] < now - timedelta(days=35)
+
+
+def test_what_waits_for_a_price_is_what_nobody_takes_back(traffic: Traffic, result: OracleResult) -> None:
+    assert 0 < traffic.waiting == sum(total.unpriced_events for total in result.totals.values())
