@@ -19,14 +19,17 @@ from uuid import uuid4
 from billing.credits import Grant
 from billing.loading import parse_version
 from billing.plans import PlanBook
+from billing.publication import RULES as RULES_KIND
+from billing.publication import BookDigest
 from billing.surcharges import RuleBook, RuleBooks
 from sinks.agreements import GRANTS, RATES, GrantRecord, RateRecord
-from sinks.clickhouse import ClickHouseConfiguration
+from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.clickhouse.writer import write_rows
 from sinks.journals import append
+from sinks.publishing import publish as publish_books
 from sinks.rerates import Partition
 from sinks.statements import StatementQuery
 from tests.support import rows
@@ -39,10 +42,7 @@ from tollstream.closing.told import Told
 BUILDER = "acme"
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
-RULES = RuleBooks(
-    [
-        parse_version(
-            """
+RULES_TEXT = """
 version = "rules-1"
 effective_from = 2020-01-01T00:00:00Z
 [[rules]]
@@ -52,13 +52,8 @@ percent = "43"
 label = "Answers"
 unit = "request"
 reason = "Every answer costs what the AI costs, and 43 percent."
-""",
-            ".toml",
-            "rules",
-            RuleBook,
-        )
-    ]
-)
+"""
+RULES = RuleBooks([parse_version(RULES_TEXT, ".toml", "rules", RuleBook)])
 PLANS = """
 version = "{version}"
 effective_from = {since}
@@ -196,6 +191,12 @@ class ClosingDesk:
             return {(1, 0): self.next_offset} | self.ends
 
         return Installation(self.store, RULES, ends, self.window_seconds, self.portion)
+
+    async def publish_rules(self) -> None:
+        """For verbs, which read them from the store."""
+        [book] = RULES.versions
+        record = BookDigest(RULES_KIND, book.version, book.effective_from, book.digest, book.content)
+        await publish_books(ClickHouseSink(self.client), [record], based_on=0, published_by="ada", reason="a test")
 
     async def plan(
         self, *tenants: str, version: str = "plans-1", since: str = "2020-01-01T00:00:00Z", kind: str = "month",

@@ -1,6 +1,7 @@
 """What rules say to the customer: label, unit and reason, as they were in force when a period ended.
 
-Usage under a rule that is in no version any more keeps the rule's id as its name.
+Rule books are never changed or taken back, so usage whose rule is in none of them comes from a damaged store: nothing
+is closed then, for allowances and tiers go by the rule's unit.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 from billing.surcharges import RuleBook, RuleBooks
 from sinks.closings import Words
+from tollstream.closing.refusal import CloseRefusedError
 
 INSTANT = timedelta(microseconds=1)
 CORRECTED = Words("Corrections", "", "Corrected by hand before there was a price.")
@@ -35,7 +37,10 @@ def _words(books: Iterable[RuleBook], rule_id: str) -> Words:
         for rule in book.rules:
             if rule.id == rule_id:
                 return Words(rule.label, rule.unit, rule.reason, rule.meter or "")
-    return Words(rule_id, "", "")
+    raise CloseRefusedError(
+        f"Usage is charged under rule {rule_id!r}, which no published rule book has: bring the store's table `books` "
+        "back from a backup, for plans go by what the rule counts."
+    )
 
 
 def merged(sources: Iterable[Mapping[str, Mapping[str, Words]]]) -> dict[str, dict[str, Words]]:
