@@ -6,7 +6,8 @@ Rules   open = total - collected - payments - credited - written off + refunded;
         credit note   at most what was billed and is not credited, written off or charged back yet, paid or not
         write-off     at most what is open
         payment       at most what is open
-        refund        at most what the tenant is owed and the bank has not taken back already
+        refund        at most what the tenant is owed and the bank has not taken back already; of a payment that did not
+                      stand, which the tenant owes again, at most what was paid and did not go back yet
         chargeback    at most what was collected and paid, and did not go back yet
 Tax     of a credit note or write-off is the statement's tax in proportion: of everything credited so far, rounded
         half-even, less the tax of the notes before. So parts add up to the whole, tax included, in any order.
@@ -69,6 +70,12 @@ class Settled:
             "chargeback": self.collected + self.payments - self.refunded - self.charged_back,
         }
         return max(rooms[kind], round_minor(ZERO, exponent(self.currency)))
+
+    @property
+    @exactly
+    def payments_standing(self) -> Decimal:
+        """Payments that did not go back: as much of them can turn out to be none."""
+        return max(self.payments - self.refunded - self.charged_back, round_minor(ZERO, exponent(self.currency)))
 
     @exactly
     def tax_of(self, amount: Decimal) -> Decimal:

@@ -116,6 +116,11 @@ def test_a_month_of_disputes_payouts_and_rewards_balances(
         "payment", "credit_note", "refund", "chargeback",
     ]  # fmt: skip
     assert len(said("notes", "--builder", "acme", "--tenant", "initech")["notes"]) == 1
+    shown = said("statement", "acme-000001")
+    assert ([each["number"] for each in shown["notes"]][:2], shown["open"]) == (
+        ["acme-N000001", "acme-N000002"],
+        "0.00",
+    )
 
     assert said("payouts", "--period", "2026-10", "--dry-run")["payouts"][0]["new"] is False
     october = said("payouts", "--period", "2026-10")

@@ -11,14 +11,20 @@ from typing import Any
 import click
 
 from billing.periods import Period
+from billing.settled import Settled
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
+from sinks.payouts import NoteRecord
 from sinks.statements import StatementHead, StatementQuery, StoredStatement, number_of
 from tollstream.closing.explaining import explained
 from tollstream.closing.periods import closed
 from tollstream.closing.report import written
 from tollstream.closing.steps import read_entries
 from tollstream.closing.store import with_statements
+from tollstream.disputes.documents import note_json
+from tollstream.disputes.layout import list_text
+from tollstream.disputes.recording import notes_on
 from tollstream.errors import UserError
+from tollstream.payouts.documents import text
 from tollstream.rendering import Form, StatementDocument, render
 from tollstream.rendering.record import parse
 
@@ -32,11 +38,13 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A statement, and what explains its lines."""
+    """A statement, what explains its lines, and what was noted on it since."""
 
     stored: StoredStatement
     document: StatementDocument
     commands: dict[str, str]
+    notes: list[NoteRecord]
+    left: Settled
 
 
 @click.command("statement", epilog=EPILOG)
@@ -77,6 +85,9 @@ def command(what: str, period: str, form: str, output: Path | None, limit: int, 
         click.echo("\nEvery line of usage, down to its events:")
         for each in dict.fromkeys(found.commands.values()):
             click.echo(f"  {each}")
+    if form == Form.TEXT and found.notes:
+        click.echo(f"\nWhat happened to it since:\n{list_text(found.notes)}")
+        click.echo(f"Open: {text(found.left.open)} {found.left.currency}")
 
 
 def _query(what: str, period: str, limit: int) -> StatementQuery:
@@ -108,14 +119,14 @@ async def _find(store: ClickHouseStatementStore, query: StatementQuery, what: st
         entry.period.label: entry.period for entry in closed(await read_entries(store, head.builder))
     }
     commands = explained(statement.builder, statement.tenant, statement.period, statement.lines, periods_closed)
-    return Found(stored, document, commands)
+    return Found(stored, document, commands, *await notes_on(store, head))
 
 
 def _record(found: Found) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(found.stored.document)
     for line in document["lines"]:
         line["explain"] = found.commands.get(line["key"])
-    return document
+    return document | {"notes": [note_json(each) for each in found.notes], "open": text(found.left.open)}
 
 
 def _list(heads: list[StatementHead], builder: str, limit: int, *, as_json: bool) -> None:

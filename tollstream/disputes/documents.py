@@ -16,7 +16,7 @@ from tollstream.payouts.documents import instant, postings_record, text, without
 
 FORMAT = "tollstream.note/1"
 # What a request says: under one key it has to say the same again.
-REQUEST = ("kind", "statement", "amount", "fee", "carried_by", "line", "reference")
+REQUEST = ("kind", "statement", "amount", "fee", "carried_by", "reopens", "line", "reference")
 
 
 def note_document(
@@ -46,10 +46,10 @@ def note_document(
     )
 
 
-def asked(request: NoteRequest) -> dict[str, str]:
+def asked(request: NoteRequest) -> dict[str, str | bool]:
     """The request as it is compared under a key."""
     return {
-        name: text(value) if isinstance(value, Decimal) else str(value)
+        name: text(value) if isinstance(value, Decimal) else value
         for name in REQUEST
         for value in [getattr(request, name)]
     }

@@ -124,19 +124,21 @@ def _same(standing: Sequence[NoteRecord], request: NoteRequest) -> NoteRecord | 
             continue
         wanted = asked(request)
         for name, value in wanted.items():
-            if not _equal(document[name], value):
+            if not _equal(document.get(name), value):
                 raise NoteRefusedError(
-                    f"The key {request.key!r} was used for {record.note_id} with {name} {document[name]!r}, not "
+                    f"The key {request.key!r} was used for {record.note_id} with {name} {document.get(name)!r}, not "
                     f"{value!r}: nothing was recorded. A key stands for one note; take another one."
                 )
         return record
     return None
 
 
-def _equal(one: str, other: str) -> bool:
+def _equal(one: object, other: object) -> bool:
     """12.5 and 12.50 are one amount."""
+    if one == other or not (isinstance(one, str) and isinstance(other, str)):
+        return one == other
     try:
-        return one == other or Decimal(one) == Decimal(other)
+        return Decimal(one) == Decimal(other)
     except ArithmeticError:
         return False
 
@@ -147,7 +149,7 @@ def _settled(about: StatementHead, standing: Sequence[NoteRecord]) -> Settled:
 
 
 def _refuse_too_much(request: NoteRequest, about: StatementHead, stands: Settled) -> None:
-    most = stands.most(request.kind)
+    most = stands.payments_standing if request.reopens else stands.most(request.kind)
     if request.amount <= most:
         return
     raise NoteRefusedError(
@@ -175,7 +177,7 @@ _WHY = {
     "write_off": "Only what the tenant still owes can be written off.",
     "payment": "Only what the tenant still owes can be paid; what is above belongs to another statement.",
     "refund": "Only what the tenant is owed goes back: record what was paid (`tollstream payment`) and what is "
-    "credited (`tollstream credit-note`) first.",
+    "credited (`tollstream credit-note`) first. A payment that did not stand is taken back with --reopens.",
     "chargeback": "Only what was paid can be taken back: record the payment first (`tollstream payment`).",
 }
 

@@ -44,6 +44,7 @@ class NoteRequest:
     line: str = ""  # key of the statement's line that it is about
     fee: Decimal = Decimal(0)
     carried_by: Literal["builder", "platform"] = "builder"  # of a credit note
+    reopens: bool = False  # of a refund: the payment did not stand, the tenant owes it again
 
 
 def amount_of(option: str, given: str) -> Decimal:

@@ -57,7 +57,7 @@ def note_command(kind: NoteKind) -> click.Command:
     @click.option("--json", "prints_json", is_flag=True, help="Print one JSON object, amounts as strings.")
     def command(
         statement: str, amount: str, reason: str, by: str, key: str, reference: str, line: str, dry_run: bool,
-        prints_json: bool, fee: str = "0", carried_by: str = "builder",
+        prints_json: bool, fee: str = "0", carried_by: str = "builder", reopens: bool = False,
     ) -> None:  # fmt: skip
         request = NoteRequest(
             kind,
@@ -70,6 +70,7 @@ def note_command(kind: NoteKind) -> click.Command:
             one_line("--line", line, needed=False),
             amount_of("--fee", fee),
             cast("Literal['builder', 'platform']", carried_by),
+            reopens,
         )
         if not request.amount:
             raise NoteRefusedError("--amount is above 0.")
@@ -90,6 +91,9 @@ def note_command(kind: NoteKind) -> click.Command:
 
     if kind == "chargeback":
         command.params.append(click.Option(["--fee"], default="0", help="What the bank asks for it."))
+    if kind == "refund":
+        helps = "The payment did not stand (it came back, or was a mistake): the tenant owes it again."
+        command.params.append(click.Option(["--reopens"], is_flag=True, help=helps))
     if kind == "credit_note":
         carriers = click.Choice(["builder", "platform"])
         command.params.append(

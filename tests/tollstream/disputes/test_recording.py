@@ -82,6 +82,17 @@ async def test_a_refund_gives_back_what_was_paid_and_credited(store: ClosableSto
     assert await _residuals(store) == {"USD": 0}
 
 
+async def test_a_payment_that_did_not_stand_is_owed_again(store: ClosableStore) -> None:
+    reference = await _billed(store)
+    await _note(store, "payment", reference, "100")
+    request = NoteRequest("refund", reference, D(60), "ada", "the debit came back", reopens=True)
+    made = await note(store, request, now=NOW)
+    assert (made.left.open, _postings(made)) == (D("81.00"), {"tenant_receivable USD": "60", "cash USD": "-60"})
+    with pytest.raises(NoteRefusedError, match=r"takes a refund of at most 40\.00 USD, not 60\.00"):
+        await note(store, request, now=NOW)
+    assert await _residuals(store) == {"USD": 0}
+
+
 @on_the_engine_too
 async def test_a_chargeback_follows_the_terms_in_force_fee_included(store: ClosableStore) -> None:
     reference = await _billed(store)
