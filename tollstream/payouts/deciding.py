@@ -12,6 +12,7 @@ Errors          `PayoutRefusedError`, and what the store raises; the same call a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,7 @@ from tollstream.payouts.terms import read_terms
 
 INSTANT = timedelta(microseconds=1)
 STATEMENT = "statement"
+AT_ONCE = 4  # Builders; each is a few short questions to the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Decided:
     """What came of a run over several Builders."""
 
     decisions: tuple[Decision, ...]
-    open: tuple[str, ...]  # who has not closed the period yet, a sentence each
+    refused: tuple[str, ...]  # who has not closed the period yet, or not been paid for one before it, a sentence each
 
 
 async def decide(
@@ -103,19 +105,31 @@ async def decide(
 async def decide_all(
     store: SettlementStore, label: str, *, by: str, reason: str = "", dry_run: bool = False
 ) -> Decided:
-    """Of every Builder whose period of this label is closed; says who has one that is still open."""
+    """Of every Builder whose period of this label is closed; whoever cannot be decided holds up nobody else."""
     calendars = await read_calendars(store)
-    decisions, still_open = [], []
-    for builder, calendar in calendars.items():
-        if calendar.named(label) is not None:
-            decisions.append(await decide(store, builder, label, by=by, reason=reason, dry_run=dry_run))
-        elif calendar.has(label) and _still_to_close(calendar, label):
-            still_open.append(f"{builder} has not closed {label}: nothing of it was decided.")
+    ready = [builder for builder, calendar in calendars.items() if calendar.named(label) is not None]
+    refused = [
+        f"{builder} has not closed {label}: nothing of it was decided."
+        for builder, calendar in calendars.items()
+        if builder not in ready and calendar.has(label) and _still_to_close(calendar, label)
+    ]
+
+    async def one(builder: str) -> Decision | None:
+        try:
+            return await decide(store, builder, label, by=by, reason=reason, dry_run=dry_run)
+        except PayoutRefusedError as error:
+            refused.append(str(error))
+            return None
+
+    decisions: list[Decision] = []
+    for first in range(0, len(ready), AT_ONCE):
+        found = await asyncio.gather(*(one(builder) for builder in ready[first : first + AT_ONCE]))
+        decisions += [each for each in found if each is not None]
     if not decisions:
         raise PayoutRefusedError(
-            " ".join(still_open) or f"Nobody has closed a period {label}: `tollstream close` comes first."
+            " ".join(refused) or f"Nobody has closed a period {label}: `tollstream close` comes first."
         )
-    return Decided(tuple(decisions), tuple(still_open))
+    return Decided(tuple(decisions), tuple(refused))
 
 
 def _still_to_close(calendar: Calendar, label: str) -> bool:

@@ -223,7 +223,11 @@ async def test_who_has_not_closed_is_named_and_the_others_are_decided(store: Clo
     await put_closed(store, "newer", month("2026-11"), [])
     decided = await decide_all(store, "2026-10", by="ada")
     assert [each.builder for each in decided.decisions] == ["acme"]
-    assert [sentence.split()[0] for sentence in decided.open] == ["bolt", "late"]
+    assert [sentence.split()[0] for sentence in decided.refused] == ["bolt", "late"]
+    await put_closed(store, "bolt", month("2026-10"), [])
+    again = await decide_all(store, "2026-10", by="ada")
+    assert [(each.builder, each.new) for each in again.decisions] == [("acme", False)]
+    assert again.refused[1].startswith("2026-09 of bolt is closed and has no payout yet")
     with pytest.raises(PayoutRefusedError, match="Nobody has closed a period 2027-01"):
         await decide_all(MemorySettlement(), "2027-01", by="ada")
 

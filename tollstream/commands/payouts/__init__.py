@@ -49,7 +49,7 @@ def command(
     """Decide the payouts of a closed period: earnings, less funded allowances, refunds and chargebacks.
 
     Each is numbered and recorded once: run again it shows what was decided. Below the threshold, or below 0, everything
-    is carried to the next payout. Exit code 0, or 1 when a Builder has not closed the period yet.
+    is carried to the next payout. Exit code 0, or 1 when there is a Builder for whom it cannot be decided yet.
     """
     if context.invoked_subcommand is not None:
         if period or builder:
@@ -81,10 +81,12 @@ def command(
             each.as_json(now) | {"new": each.record.builder in new and not dry_run, "dry_run": dry_run}
             for each in found
         ]
-        click.echo(json.dumps({"period": period, "payouts": rows, "open": list(decided.open)}, ensure_ascii=False))
+        click.echo(
+            json.dumps({"period": period, "payouts": rows, "refused": list(decided.refused)}, ensure_ascii=False)
+        )
     else:
         _say(found, decided, now, len(new), dry_run=dry_run)
-    context.exit(1 if decided.open else 0)
+    context.exit(1 if decided.refused else 0)
 
 
 def _say(found: list[Standing], decided: Decided, now: datetime, new: int, *, dry_run: bool) -> None:
@@ -100,5 +102,5 @@ def _say(found: list[Standing], decided: Decided, now: datetime, new: int, *, dr
         click.echo(f"Decided for {new} Builder{'s' * (new != 1)}." + (f" {old} stood already." if old else ""))
     else:
         click.echo("Decided before: nothing was changed.")
-    for sentence in decided.open:
+    for sentence in decided.refused:
         click.echo(sentence)
