@@ -9,11 +9,12 @@ Errors    `TopicError` for a record that is no alert.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 import msgspec
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
 
 from topics.encodings.json_fields import envelope_fields
 from topics.encodings.message import BINARY, CONTENT_TYPE, STRUCTURED, Message
@@ -28,6 +29,9 @@ Item = Annotated[
 ]
 HEADERS = ((CONTENT_TYPE, STRUCTURED.encode()),)
 _encoder, _decoder = msgspec.json.Encoder(), msgspec.json.Decoder()
+
+
+Figure = Annotated[Amount, AfterValidator(lambda number: Decimal(plain_text(number)))]  # without zeros at its end
 
 
 class AlertKind(StrEnum):
@@ -67,8 +71,8 @@ class AlertEvent(Event):
     item: Item = Field(description="Which one: `<plan>/<allowance>`, the id of the grant, or `cap`; 1 to 1,024 bytes.")
     label: Text = Field(default="", description="Its name in the customer's words.")
     unit: Name = Field(description="What is counted: a meter, or the ISO 4217 code of the currency for money.")
-    used: Amount = Field(description="How much of it is used, as a decimal string.")
-    limit: Amount | None = Field(
+    used: Figure = Field(description="How much of it is used, as a decimal string.")
+    limit: Figure | None = Field(
         default=None, description="Of how much, as a decimal string; null: the plan has no such thing any more."
     )
     threshold: int = Field(

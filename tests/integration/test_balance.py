@@ -148,7 +148,7 @@ async def test_the_view_of_analysts_holds_usage_since_the_last_closed_period(usa
         f"SELECT tenant, since, customer_charge, usage FROM {usage.configuration.database}.usage_since_last_statement"
     )
 
-    def ask() -> list[tuple[str, datetime, Decimal, dict[str, Decimal]]]:
+    def ask() -> Any:
         rows = usage.client.query_rows(f"{view} ORDER BY tenant", doing="asking")
         return [(row["tenant"], _utc(row["since"]), row["customer_charge"], dict(row["usage"])) for row in rows]
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -166,17 +167,21 @@ class Watcher:
 
     async def _look_at(self, log: AlertLog, look: Look, builder: str) -> tuple[int, int]:
         outlook = await self._changes.outlook(look, builder)
-        names: Iterable[str] | None = look.tenants[builder]
+        names = look.tenants[builder]
         if names is None:
-            names = {*await self._balances.tenants(outlook), *self._record.tenants(builder)}
+            everybody = {*await self._balances.tenants(outlook), *self._record.tenants(builder)}
+            portions = self._balances.read_all(outlook, everybody)
+        else:
+            portions = self._balances.read(outlook, names)
         looked = published = 0
-        async for portion in self._balances.read(outlook, names):
-            events = [event for balance in portion for event in self._lacking(outlook, balance)]
-            if events:
-                await log.publish(events)
-            for event in events:
-                self._metrics.count("tollstream_alerts_published_total", 1, kind=event.kind.value)
-            looked, published = looked + len(portion), published + len(events)
+        async with aclosing(portions) as reading:
+            async for portion in reading:
+                events = [event for balance in portion for event in self._lacking(outlook, balance)]
+                if events:
+                    await log.publish(events)
+                for event in events:
+                    self._metrics.count("tollstream_alerts_published_total", 1, kind=event.kind.value)
+                looked, published = looked + len(portion), published + len(events)
         return looked, published
 
     def _lacking(self, outlook: Outlook, balance: Balance) -> list[AlertEvent]:

@@ -11,7 +11,7 @@ Errors     `SinkError`; a statement that cannot be made (`Refusal`) is a `Balanc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -38,6 +38,7 @@ from tollstream.closing.steps import read_entries
 
 PORTION_TENANTS = 500
 PORTION_BYTES = 12_000  # of names: they stand in a statement several times
+RANGE_TENANTS = 2_000
 RULES_KINDS = (RULES,)
 ZERO = Decimal(0)
 
@@ -89,14 +90,36 @@ class LiveBalances:
         found.update(await self.store.read_granted_tenants(outlook.credits))
         return sorted(found, key=str.encode)
 
-    async def read(self, outlook: Outlook, tenants: Iterable[str]) -> AsyncIterator[list[Balance]]:
-        """Balances of these tenants, portion by portion, each in order of bytes."""
-        rules = await self._rule_books()
-        for names in portions(tenants):
-            yield await self._portion(outlook, rules, names)
+    def read(self, outlook: Outlook, tenants: Iterable[str]) -> AsyncGenerator[list[Balance], None]:
+        """Balances of a few tenants, who are named, portion by portion, each in order of bytes."""
+        return self._read(outlook, [(names, frozenset(names)) for names in portions(tenants)])
 
-    async def _portion(self, outlook: Outlook, rules: RuleBooks, names: Sequence[str]) -> list[Balance]:
-        within: TenantRange = frozenset(names)
+    def read_all(self, outlook: Outlook, tenants: Iterable[str]) -> AsyncGenerator[list[Balance], None]:
+        """The same of all that `tenants` answers: ranges of them, which the store reads one after the other."""
+        everybody = sorted(set(tenants), key=str.encode)
+        ranges = [everybody[at : at + RANGE_TENANTS] for at in range(0, len(everybody), RANGE_TENANTS)]
+        return self._read(outlook, [(names, (names[0], names[-1])) for names in ranges])
+
+    async def _read(
+        self, outlook: Outlook, wanted: Sequence[tuple[Sequence[str], TenantRange]]
+    ) -> AsyncGenerator[list[Balance], None]:
+        """One portion is read while another is with the caller."""
+        rules = await self._rule_books()
+        ahead: asyncio.Task[list[Balance]] | None = None
+        try:
+            for number, (names, within) in enumerate(wanted):
+                found = await (ahead or self._portion(outlook, rules, names, within))
+                following = wanted[number + 1 : number + 2]
+                ahead = asyncio.create_task(self._portion(outlook, rules, *following[0])) if following else None
+                yield found
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _portion(
+        self, outlook: Outlook, rules: RuleBooks, names: Sequence[str], within: TenantRange
+    ) -> list[Balance]:
         held: Mapping[str, tuple[GrantBalance, ...]] | None = None
         found: list[Balance] = []
         for step in outlook.steps:

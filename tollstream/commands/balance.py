@@ -62,19 +62,15 @@ async def _read(who: str, limit: int | None) -> tuple[Outlook, list[Balance], in
     try:
         balances = LiveBalances(client)
         outlook = await balances.outlook(builder)
-        if slash:
-            tenants = [tenant]
-            everybody = 1
-        else:
-            known = await balances.tenants(outlook)
-            tenants, everybody = known[:limit], len(known)
-        found = [balance async for portion in balances.read(outlook, tenants) for balance in portion]
+        known = [tenant] if slash else await balances.tenants(outlook)
+        reading = balances.read_all if not slash and limit is None else balances.read
+        found = [balance async for portion in reading(outlook, known[:limit]) for balance in portion]
         if slash and not _is_known(found[0]):
             raise UnknownTenantError(
                 f"{who} has neither usage nor credits nor a plan in {outlook.running.label}: check both names; "
                 f"`tollstream balance {builder}` lists who has."
             )
-        return outlook, found, everybody
+        return outlook, found, len(known)
     finally:
         client.close()
 
