@@ -112,9 +112,9 @@ class ClickHouseStatementStore:
         """Usage of a period that waits for a price."""
         return await self._client.run(closing_checks.read_waiting, self._client, builder, start, end)
 
-    async def first_usage(self, builder: str) -> datetime | None:
-        """Start of the Builder's first window with usage."""
-        return await self._client.run(closing_checks.first_usage, self._client, builder)
+    async def first_usage(self, builder: str, before: datetime, since: Mapping[Partition, int]) -> datetime | None:
+        """Start of the first window before a moment whose totals have grown beyond a cut."""
+        return await self._client.run(closing_checks.first_usage, self._client, builder, before, since)
 
     async def read_apart(self, scope: UsageScope, tenants: TenantRange) -> list[Apart]:
         """How far ledger and totals of a period are apart."""

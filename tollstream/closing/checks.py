@@ -4,7 +4,8 @@ lag        a partition of the log is not stored to its end, and what is stored o
 unpriced   usage of the period waits for a price: it would be missing on the statements, and come on the next ones
 residual   ledger and totals of the period do not agree to the last digit: nothing should be billed before that is
            understood
-earlier    it would be the first period that the Builder closes, and there is usage before it, on no statement
+earlier    there is usage before the first period that the Builder ever closes, or more of it since the last closing: it
+           is on no statement
 Each can be accepted, by name and for a reason, and then stands in the closing's record for ever.
 """
 
@@ -17,7 +18,7 @@ from datetime import datetime
 from billing.periods import Period
 from gateway.emitter import EmitterSetupError
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
-from sinks.closings import Apart, Progress, UsageScope, Waiting
+from sinks.closings import Apart, Closing, Progress, UsageScope, Waiting
 from sinks.rerates import Partition
 from tollstream.closing.refusal import CloseRefusedError
 
@@ -48,19 +49,20 @@ class Accepted:
 
 
 async def problems(
-    store: ClickHouseStatementStore, builder: str, period: Period, log_ends: LogEnds, *, first: bool
+    store: ClickHouseStatementStore, builder: str, period: Period, log_ends: LogEnds, done: Sequence[Closing]
 ) -> list[Problem]:
-    """Everything that stands in the way of closing a period that is over; `first`: no other was closed before."""
+    """Everything that stands in the way of closing a period that is over; `done` are the closings that count."""
     ends_or_why = await _ends(log_ends)
     progress = await store.read_progress()
     waiting = await store.read_waiting(builder, period.start, period.end)
     apart = await read_apart(store, builder, period)
-    since = await store.first_usage(builder) if first else None
+    begins = done[0].period if done else period
+    since = await store.first_usage(builder, begins.start, done[-1].cut if done else {})
     return [
         *_lag(progress, ends_or_why, period),
         *_unpriced(waiting, period),
         *_residual(apart, period),
-        *_earlier(since, period),
+        *_earlier(since, begins),
     ]
 
 
@@ -151,14 +153,15 @@ def _residual(apart: Sequence[Apart], period: Period) -> list[Problem]:
     ]
 
 
-def _earlier(since: datetime | None, period: Period) -> list[Problem]:
-    if since is None or since >= period.start:
+def _earlier(since: datetime | None, begins: Period) -> list[Problem]:
+    if since is None:
         return []
     return [
         Problem(
             EARLIER,
-            f"{period.label} would be the first period that is closed, and there is usage since {_moment(since)}: it "
-            "would be on no statement, ever. Begin with the period that it lies in.",
+            f"There is usage of {_moment(since)} and later, before {begins.label}, the first period that is closed: it "
+            "is on no statement, ever. Begin with the period that it lies in; or, if that is past, void it and publish "
+            "it again with a time that is billed.",
         )
     ]
 

@@ -89,7 +89,7 @@ async def close(
             )
         return Result(await _finish(installation, agreements, entries, newest, accepted, told), False, True)
     await _refuse(installation, entries, period, cycle)
-    found = await checks.problems(store, builder, period, installation.log_ends, first=not closed(entries))
+    found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
     overrides = checks.accept(found, accepted)
     entry = await advance(
         store,
@@ -135,7 +135,7 @@ async def preview(
             f"{period.label}` shows its statements."
         )
     await _refuse(installation, entries, period, cycle)
-    found = await checks.problems(store, builder, period, installation.log_ends, first=not closed(entries))
+    found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
     scope = scope_of(entries, builder, period, await read_cut(store))
     moved, counted = await store.has_moved(scope), await store.read_tenants(scope)
     used: set[tuple[object, str]] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from sinks.clickhouse.readers.closing_scope import between, offset, windows
 from sinks.clickhouse.readers.conditions import text, window
 from sinks.clickhouse.readers.frozen import FINAL_SETTINGS, KEY, NET, NOTHING
 from sinks.closings import Apart, TenantRange, UsageScope, Waiting
+from sinks.rerates import Partition
 
 
 def totals_ahead(client: Client, scope: UsageScope) -> int:
@@ -71,11 +73,12 @@ def read_apart(client: Client, scope: UsageScope, tenants: TenantRange) -> list[
     return [Apart(row["unit"], row["lines"], row["apart_events"], Decimal(row["apart"])) for row in rows]
 
 
-def first_usage(client: Client, builder: str) -> datetime | None:
-    """Start of the first window in which the Builder has usage; None without any."""
+def first_usage(client: Client, builder: str, before: datetime, since: Mapping[Partition, int]) -> datetime | None:
+    """Start of the first window before a moment whose totals have grown beyond a cut; None where none has."""
     sql = f"""
         SELECT toInt64(count()) AS rows, toInt64(toUnixTimestamp(min(window_start))) AS second
-        FROM {client.configuration.database}.usage_totals WHERE builder = {text(builder)}
+        FROM {client.configuration.database}.usage_totals
+        WHERE builder = {text(builder)} AND window_start < {window(before)} AND last_offset >= {offset(since)}
     """
-    [row] = client.query_rows(sql, doing="looking for the first usage")
+    [row] = client.query_rows(sql, doing="looking for usage before the first period")
     return datetime.fromtimestamp(row["second"], UTC) if row["rows"] else None

@@ -92,11 +92,20 @@ async def test_a_ledger_that_its_totals_do_not_have_is_found_to_the_last_digit(d
 
 async def test_beginning_after_the_first_usage_is_asked_about_once(desk: ClosingDesk) -> None:
     desk.store_rows(desk.usage("globex", JANUARY), desk.usage("globex", FEBRUARY))
-    await refused(
-        desk, "2026-02", "2026-02 would be the first period that is closed, and there is usage since 2026-01-01"
-    )
+    await refused(desk, "2026-02", "usage of 2026-01-01T00:00:00Z and later, before 2026-02, the first period")
     assert (await desk.close("2026-02", "earlier")).entry.statements == 1
     assert (await desk.close("2026-03")).entry.overrides == {}
+
+
+async def test_usage_that_comes_late_for_the_time_before_the_first_period_is_asked_about_again(
+    desk: ClosingDesk,
+) -> None:
+    desk.store_rows(desk.usage("globex", FEBRUARY))
+    await desk.close("2026-02")
+    desk.store_rows(desk.usage("globex", JANUARY + timedelta(days=30)))
+    await refused(desk, "2026-03", "usage of 2026-01-31T00:00:00Z and later, before 2026-02, the first period")
+    assert set((await desk.close("2026-03", "earlier")).entry.overrides) == {"earlier"}
+    assert (await desk.close("2026-04")).entry.overrides == {}
 
 
 async def test_periods_are_closed_one_after_the_other_and_not_before_they_end(desk: ClosingDesk) -> None:
