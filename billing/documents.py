@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, Protocol, TypeVar
 
 import numpy as np
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from billing.errors import BillingError
+from topics.events import CONTROL_CHARACTERS, TEXT_BYTES_MAX
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NONE = -1  # the number of "no version yet"
@@ -29,6 +30,15 @@ def _written_out(value: object) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
+def _one_line(text: str) -> str:
+    if CONTROL_CHARACTERS.search(text) or len(text.encode()) > TEXT_BYTES_MAX:
+        raise ValueError(f"{text!r} is no name: it is one line, of at most {TEXT_BYTES_MAX} bytes")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]  # what can stand in an event, and in the ledger
 
 
 class Dated(Protocol):

@@ -7,6 +7,7 @@ Errors  `MoneyError` for what is no plain decimal, too precise or out of bounds;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from functools import wraps
@@ -19,6 +20,8 @@ STEP = Decimal(1).scaleb(-SCALE)
 # Exact additions and products of anything that fits the columns: an operation that would have to round raises.
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 ROUNDING = Context(prec=120, rounding=ROUND_HALF_EVEN)
+# What people and programs write: no digit of another script, no space and no underscore (2_50 is a slip for 2.50).
+PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -55,6 +58,8 @@ def parse_decimal(text: object, *, what: str, places: int, most: Decimal, least:
         raise MoneyError(f"{what}: {text!r} is no decimal number") from None
     if not value.is_finite():
         raise MoneyError(f"{what}: {text!r} is not finite")
+    if isinstance(text, str) and not PLAIN.fullmatch(text):
+        raise MoneyError(f"{what}: {text!r} is no plain decimal number: digits 0 to 9, and a dot before the fraction")
     if not least <= value <= most:
         raise MoneyError(f"{what}: {text} is outside {least} to {most}")
     if value != value.quantize(Decimal(1).scaleb(-places), context=ROUNDING):

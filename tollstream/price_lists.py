@@ -99,3 +99,7 @@ def _json(text: str, path: Path) -> object:
         return json.loads(text, parse_float=Decimal, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: is no valid JSON: {error.msg}.") from None
+    except (ValueError, ArithmeticError):
+        raise UserError(f"{path}: holds a number of more digits than any price has.") from None
+    except RecursionError:
+        raise UserError(f"{path}: is nested too deeply to be a price list.") from None

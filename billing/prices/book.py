@@ -17,10 +17,10 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from billing.currencies import Currency
-from billing.documents import Moment, Versions
+from billing.documents import Moment, Name, Versions
 from billing.loading import load_versions
 from billing.money import EXACT, SCALE, parse_decimal
-from billing.prices.entry import Name, PriceEntry
+from billing.prices.entry import PriceEntry
 from billing.prices.price import PRICE_MAX
 from billing.prices.sheet import PriceSheet
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from billing.documents import Name
 from billing.prices.conditions import HoursOfDay, Tiers
 from billing.prices.price import Meters, Price
+from topics.events import Mode
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+def _mode(name: str) -> str:
+    if name not in set(Mode):
+        raise ValueError(f"{name!r} is none of {', '.join(Mode)}: no event has it, so its prices would never apply")
+    return name
 
 
 class Provenance(BaseModel):
@@ -29,8 +35,8 @@ class PriceEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     provider: Name
     model: Name
-    mode: Name = "standard"
-    region: Annotated[str, Field(max_length=256)] = ""
+    mode: Annotated[str, AfterValidator(_mode)] = "standard"
+    region: Name | Literal[""] = ""
     meters: Meters
     tiers: Tiers = ()
     hours: HoursOfDay = ()

@@ -23,7 +23,7 @@ class Price(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     price: Decimal
-    per: int = Field(1, ge=1, le=PER_MAX)
+    per: int = Field(1, ge=1, le=PER_MAX, strict=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from billing.currencies import Currency
-from billing.documents import Moment, Versions
+from billing.documents import Moment, Name, Versions
 from billing.loading import load_versions
 from billing.surcharges.rule import MATCH_FIELDS, Rule
 
@@ -21,7 +20,7 @@ class RuleBook(BaseModel):
     """One version. `currency` is that of amount, floor and cap; without it, the price book's of the same time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: Annotated[str, Field(min_length=1, max_length=256)]
+    version: Name
     effective_from: Moment
     retroactive: bool = False  # never applies by itself: past usage is rated again with it, by name
     currency: Currency | None = None

@@ -11,9 +11,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from billing.documents import Name
 from billing.money import SCALE, parse_decimal
 from billing.surcharges.kind import SurchargeKind
 from billing.surcharges.kinds import KINDS
+from topics.events import Mode, Route
 
 # In order of weight: a rule that names an earlier field is more specific than one that names only later ones.
 MATCH_FIELDS = (
@@ -29,6 +31,7 @@ MATCH_FIELDS = (
     "mode",
     "route",
 )
+CHOICES = {"mode": tuple(Mode), "route": tuple(Route)}  # fields of which an event has one of a few values
 AMOUNT_MAX = Decimal(10) ** 6
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -48,11 +51,11 @@ class Rule(BaseModel):
     """One rule of a rule book."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    id: Text
+    id: Name
     kind: str
-    match: dict[str, Text] = Field(default_factory=dict)
-    label: Text
-    unit: Text
+    match: dict[str, Name] = Field(default_factory=dict)
+    label: Name
+    unit: Name
     reason: Text
     percent: Annotated[Decimal, BeforeValidator(_percent)] | None = None
     amount: Amount | None = None
@@ -77,6 +80,9 @@ class Rule(BaseModel):
         wrong = sorted(set(self.match) - set(MATCH_FIELDS))
         if wrong:
             raise ValueError(f"rule {self.id}: match knows {', '.join(MATCH_FIELDS)}, not {', '.join(wrong)}")
+        for field, choices in CHOICES.items():
+            if self.match.get(field, choices[0]) not in choices:
+                raise ValueError(f"rule {self.id}: {field} is one of {', '.join(choices)}, not {self.match[field]}")
         for name in ("percent", "amount", "meter"):
             wanted = name in self.surcharge.fields
             if (getattr(self, name) is not None) != wanted:

@@ -31,6 +31,24 @@ RULE = '[[rules]]\nid = "a"\nlabel = "l"\nunit = "u"\nreason = "r"\n'
         (HEAD + 'currency = "USD"\n' + PRICE.format('"-1"'), "-1 is outside 0"),
         (HEAD + 'currency = "USD"\n' + PRICE.format('"NaN"'), "'NaN' is not finite"),
         (HEAD + 'currency = "USD"\n' + PRICE.format('"1e-13"'), "has more than 12 places"),
+        *(
+            (HEAD + 'currency = "USD"\n' + PRICE.format(f'"{slip}"'), f"{slip!r} is no plain decimal number")
+            for slip in ("2_50", " 1", "1 ", "\u0663")
+        ),
+        (
+            HEAD + 'currency = "USD"\n' + PRICE.format('{ price = "1", per = true }'),
+            "per: Input should be a valid integer",
+        ),
+        (
+            HEAD + 'currency = "USD"\n' + PRICE.format('"1"') + 'mode = "turbo"\n',
+            "mode: 'turbo' is none of standard, batch",
+        ),
+        (
+            HEAD + 'currency = "USD"\n' + PRICE.format('"1"').replace('"m"', '"a\\nb"'),
+            "'a\\nb' is no name: it is one line",
+        ),
+        (HEAD.replace('"v"', '"a\\tb"') + 'currency = "USD"\n' + PRICE.format('"1"'), "version: 'a\\tb' is no name"),
+        (HEAD + 'currency = "USD"\n' + PRICE.format('"1"') + f'region = "{"ü" * 129}"\n', "of at most 256 bytes"),
         (HEAD + 'currency = "USD"\n' + PRICE.format('{ price = "1", per = 3 }'), "has more than 12 places"),
         (HEAD + 'currency = "USD"\n' + PRICE.format('"1000001"'), "is outside 0 to"),
         (HEAD + 'currency = "USD"\n' + PRICE.format('"1"') * 2, "p / m / standard is priced twice"),
@@ -65,6 +83,11 @@ def test_a_price_book_is_refused_with_a_sentence(tmp_path: Path, text: str, sent
         (RULE + 'kind = "markup"\npercent = "-100.5"\n', "the percent of a markup is -100 to"),
         (RULE + 'kind = "included"\nfloor = "2"\ncap = "1"\n', "floor 2 is above cap 1"),
         (RULE + 'kind = "included"\nmatch = { colour = "red" }\n', "not colour"),
+        (RULE + 'kind = "included"\nmatch = { mode = "turbo" }\n', "mode is one of standard, batch, flex, priority"),
+        (RULE + 'kind = "included"\nmatch = { route = "2" }\n', "rule a: route is one of primary, fallback, not 2"),
+        (RULE + 'kind = "included"\nmatch = { tenant = "a\\nb" }\n', "match.tenant: 'a\\nb' is no name: it is one"),
+        (RULE.replace('"a"', '"a\\u0000"') + 'kind = "included"\n', "id: 'a\\x00' is no name"),
+        (RULE.replace('"l"', '"a\\nb"') + 'kind = "included"\n', "label: 'a\\nb' is no name"),
         (RULE + 'kind = "included"\nmatch = { model_class = "big" }\n', "model class big is not among model_classes"),
         ((RULE + 'kind = "included"\n') * 2, "rule a stands twice"),
         (

@@ -16,7 +16,8 @@ from billing.prices.book import PriceBook
 from billing.prices.conditions import DAYS
 from billing.prices.writing import entry_order, readable, toml_of
 
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
 meter_names = st.sampled_from(["input_tokens", "output_tokens", "cached_input_tokens", "generated_images_hd_1024x1024"])
 prices = st.one_of(
     st.integers(0, 10**18).map(lambda steps: f"{Decimal(steps).scaleb(-12):f}"),
@@ -24,7 +25,7 @@ prices = st.one_of(
         lambda pair: {"price": f"{Decimal(pair[0]).scaleb(-6):f}", "per": pair[1]}
     ),
 )
-meters = st.dictionaries(meter_names | names, prices, min_size=1, max_size=4)
+meters = st.dictionaries(meter_names | texts, prices, min_size=1, max_size=4)
 bounds = st.integers(1, 10**9)
 
 
@@ -56,7 +57,7 @@ entries = st.fixed_dictionaries(
         "region": names,
         "tiers": tiers(),
         "hours": hours,
-        "provenance": st.fixed_dictionaries({"source": names}, optional={"key": names, "note": names, "url": names}),
+        "provenance": st.fixed_dictionaries({"source": texts}, optional={"key": texts, "note": texts, "url": texts}),
     },
 )
 

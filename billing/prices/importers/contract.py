@@ -18,12 +18,14 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from billing.documents import BookError
-from billing.money import ROUNDING, STEP
+from billing.money import PLAIN, ROUNDING, STEP
 from billing.prices.book import Alias, PriceBook, RegionMultiplier
 from billing.prices.entry import PriceEntry
 from billing.prices.price import PRICE_MAX
+from topics.events import CONTROL_CHARACTERS, TEXT_BYTES_MAX
 
 NOISE = Decimal("1e-15")  # of the value: a few units in the last place of a binary double
+LONG = 40  # places beyond which a number is told in short
 NOISY_DIGITS = 15  # a decimal of so many digits or fewer survives a binary double unharmed
 
 
@@ -228,6 +230,8 @@ def number(value: object) -> Decimal | None:
     """The exact decimal of a parsed JSON number or numeric text; None for anything else, a float above all."""
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
         return None
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        return None
     try:
         parsed = Decimal(value)
     except InvalidOperation:
@@ -249,6 +253,29 @@ def representable(value: Decimal) -> bool:
 
 
 def too_precise(key: str, name: str, value: Decimal) -> Skipped:
-    """The note of a price that is not exact at 12 places."""
-    sentence = f"{value:f} for one unit is not exact at 12 places"
-    return Skipped(key, name, SkipReason.TOO_PRECISE, sentence)
+    """The note of a price that no book can hold: not exact at 12 places, or larger than any price."""
+    if value > PRICE_MAX:
+        return Skipped(key, name, SkipReason.MALFORMED, f"{value:.3g} for one unit is more than {PRICE_MAX:,}")
+    told = f"{value:f}" if value.adjusted() > -LONG else f"{value:.3g}"
+    return Skipped(key, name, SkipReason.TOO_PRECISE, f"{told} for one unit is not exact at 12 places")
+
+
+def unusable(*names: str) -> str:
+    """Why one of these is no name that an event can have, "" where all are."""
+    for name in names:
+        text = printable(name)
+        if text != name or CONTROL_CHARACTERS.search(name) or not 1 <= len(name.encode()) <= TEXT_BYTES_MAX:
+            return f"{text[:80]!r} is no name that an event can have"
+    return ""
+
+
+def printable(name: str) -> str:
+    """`name`, and what no encoding has of it written out."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def refusal(error: ValidationError) -> str:
+    """The first thing that is wrong, in its own words."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: " * bool(where) + str(first["msg"]).removeprefix("Value error, ")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from billing.documents import BookError
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry
-from billing.prices.importers.contract import ImportedBook, Listed
+from billing.prices.importers.contract import ImportedBook, Listed, unusable
 from billing.prices.price import PER_MAX, Price
 from topics.meters import MeterCatalogue, MeterKind
 
@@ -27,6 +27,8 @@ NEEDED = ("provider", "model", "meter", "price")
 CONDITIONS = ("above", "from", "hours_from", "hours_to", "zone", "days")
 PROVENANCE = ("source", "key", "note", "url")
 COLUMNS = (*NEEDED, "mode", "region", "per", *CONDITIONS, "alias_of", *PROVENANCE)
+NAMES = ("provider", "model", "region", "alias_of")
+DIGITS_MAX = 20
 MODES = ("standard", "batch", "flex", "priority")
 Cells = Mapping[str, str]
 Entry = dict[str, object]
@@ -49,9 +51,20 @@ class _Line:
         text = self.cells.get(column)
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
             raise self.error(column, f"{text!r} is no whole number")
         return int(text)
+
+    def check(self) -> None:
+        """Names that an event can have; beside an alias nothing that only a price has."""
+        for column in NAMES:
+            wrong = unusable(self.cells[column]) if column in self.cells else ""
+            if wrong:
+                raise self.error(column, wrong)
+        if "alias_of" in self.cells:
+            for column in (*NEEDED[2:], "mode", "region", "per", *CONDITIONS):
+                if column in self.cells:
+                    raise self.error(column, "a line with alias_of has no price, and nothing that belongs to one")
 
 
 def import_csv(text: str, *, name: str, catalogue: MeterCatalogue, source: str = "") -> ImportedBook:
@@ -115,6 +128,7 @@ def _lines(text: str, name: str) -> Iterator[_Line]:
             for column in ("provider", "model") if "alias_of" in line.cells else NEEDED:
                 if column not in line.cells:
                     raise line.error(column, "is empty")
+            line.check()
             yield line
     except csv.Error as error:
         raise BookError(f"{name}, line {reader.line_num}: no valid CSV: {error}") from None

@@ -54,6 +54,17 @@ def test_a_line_with_alias_of_names_another_name() -> None:
     assert [(alias.model, alias.names) for alias in imported.aliases] == [("m", ("m-latest", "m-1"))]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("price", "1"), ("meter", "input_tokens"), ("mode", "batch"), ("above", "5")]
+)
+def test_what_only_a_price_has_is_refused_beside_an_alias(column: str, value: str) -> None:
+    header = "provider,model,meter,price,alias_of,mode,above\nacme,m,input_tokens,1,,,\n"
+    cells = {"provider": "acme", "model": "m-1", "alias_of": "m", column: value}
+    columns = header.splitlines()[0].split(",")
+    with pytest.raises(BookError, match=f"line 3, column {column}: a line with alias_of has no price"):
+        _imported(header + ",".join(cells.get(each, "") for each in columns))
+
+
 LINE = "acme,m,standard,input_tokens,1,,,,,"
 
 
@@ -80,6 +91,9 @@ LINE = "acme,m,standard,input_tokens,1,,,,,"
         (HEADER + "acme,m,,messages,1,,,,,", "line 2, column meter: 'messages' is no inference meter of the catalogue"),
         (HEADER + 'acme,m,,input_tokens,"1,5",,,,,', "line 2, column price: '1,5' is no decimal number"),
         (HEADER + "acme,m,,input_tokens,$1,,,,,", "line 2, column price: '$1' is no decimal number"),
+        (HEADER + "acme,m,,input_tokens,2_50,,,,,", "line 2, column price: '2_50' is no plain decimal number"),
+        (HEADER + "acme,m\0,,input_tokens,1,,,,,", "line 2, column model: 'm\\x00' is no name that an event can have"),
+        (HEADER + f"acme,m,,input_tokens,1,{'9' * 5000},,,,", "is no whole number"),
         (HEADER + "acme,m,,input_tokens,-1,,,,,", "line 2, column price: -1 is outside 0"),
         (HEADER + "acme,m,,input_tokens,1,7,,,,", "line 2, column price: price per unit"),
         (HEADER + "acme,m,,input_tokens,1,1e6,,,,", "line 2, column per: '1e6' is no whole number"),

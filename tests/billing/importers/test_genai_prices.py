@@ -233,3 +233,31 @@ def test_a_module_that_does_more_than_list_is_refused_unrun(text: str, words: st
 def test_a_document_of_another_shape_is_refused(document: object) -> None:
     with pytest.raises(BookError, match="genai-prices: the"):
         import_genai_prices(document, at=DAY)
+
+
+def test_what_is_malformed_is_left_out_by_itself() -> None:
+    models = [
+        {"id": "good", "match": {"or": [{"equals": "good-1"}, {"equals": "a\nb"}]}, "prices": _mtok(input="1")},
+        {"id": "\ud800", "match": {"equals": "x"}, "prices": _mtok(input="1")},
+        {"id": "variants", "prices": _mtok(input="1"), "price_variants": [
+            "x", {"when": {"mode": []}, "prices": {"a": 1}},
+        ]},
+        {"id": "hours", "prices": [
+            {"prices": _mtok(input="2")},
+            {"constraint": {"start_time": "noon", "end_time": "13:00:00Z"}, "prices": _mtok(input="1")},
+        ]},
+        {"id": "tier", "prices": {
+            "input_mtok": {"base": Decimal(1), "tiers": [{"start": 10**12, "price": Decimal(2)}]},
+        }},
+    ]  # fmt: skip
+    imported = import_genai_prices([{"id": "acme", "models": models}], at=DAY)
+    assert [entry.model for entry in imported.entries] == ["good", "variants"]
+    assert [alias.names for alias in imported.aliases] == [("good-1",)]
+    assert [(each.key, each.reason) for each in imported.skipped if each.reason is not SkipReason.NO_MODE] == [
+        ("acme:\\ud800", SkipReason.MALFORMED),
+        ("acme:variants", SkipReason.MALFORMED),
+        ("acme:hours", SkipReason.NO_CONDITION),
+        ("acme:tier", SkipReason.NO_CONDITION),
+        ("acme:good", SkipReason.MALFORMED),
+    ]
+    assert "noon" in next(each.sentence for each in imported.skipped if each.key == "acme:hours")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from billing.prices.entry import PriceEntry
 from billing.prices.importers.contract import ImportedBook, Skipped, SkipReason
@@ -51,6 +54,45 @@ def test_aliases_are_aliases_and_an_alias_of_nothing_is_named() -> None:
     imported = _imported({"acme/x": CHAT, "acme/latest": {"alias_of": "acme/x"}, "acme/lost": {"alias_of": "acme/y"}})
     assert [(alias.provider, alias.model, alias.names) for alias in imported.aliases] == [("acme", "x", ("latest",))]
     assert [(each.key, each.reason) for each in imported.skipped] == [("acme/lost", SkipReason.ALIAS)]
+
+
+@pytest.mark.parametrize("key", ["acme/", "acme/a\0", "acme/" + "m" * 257, "acme/\ud800"])
+def test_a_name_that_no_event_can_have_is_left_out_and_the_others_are_taken(key: str) -> None:
+    imported = _imported(
+        {"acme/x": CHAT, key: CHAT, "acme/y": {"alias_of": "acme/x"}, key + "1\n": {"alias_of": "acme/x"}}
+    )
+    assert [entry.model for entry in imported.entries] == ["x"]
+    assert [alias.names for alias in imported.aliases] == [("y",)]
+    assert {each.reason for each in imported.skipped} == {SkipReason.MALFORMED}
+    assert len(imported.skipped) == 2
+    json.dumps([each.record() for each in imported.skipped], ensure_ascii=False).encode()
+    imported.book(version="v", effective_from=datetime(2026, 12, 1, tzinfo=UTC))
+
+
+def test_an_entry_that_contradicts_itself_is_left_out_and_the_others_are_taken() -> None:
+    tiers = [
+        {"range": [0, 10**30], "input_cost_per_token": 1e-06},
+        {"range": [10**30, 10**31], "input_cost_per_token": 1},
+    ]
+    imported = _imported({"acme/x": CHAT, "acme/odd": CHAT | {"tiered_pricing": tiers}})
+    assert [entry.model for entry in imported.entries] == ["x"]
+    [skipped] = imported.skipped
+    assert (skipped.key, skipped.field, skipped.reason) == ("acme/odd", "standard", SkipReason.MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("price", "reason", "words"),
+    [
+        ("1e300", SkipReason.MALFORMED, "1e+300 for one unit is more than 1,000,000"),
+        ("1e-400", SkipReason.TOO_PRECISE, "1e-400 for one unit is not exact at 12 places"),
+        ("1.5e-13", SkipReason.TOO_PRECISE, "0.00000000000015 for one unit is not exact at 12 places"),
+    ],
+)
+def test_a_price_that_no_book_can_hold_is_told_in_short(price: str, reason: SkipReason, words: str) -> None:
+    imported = import_litellm(
+        {"acme/x": CHAT | {"input_cost_per_token": Decimal(price), "output_cost_per_token": None}}
+    )
+    assert {(each.reason, each.sentence) for each in imported.skipped} == {(reason, words)}
 
 
 # Regions.

@@ -228,6 +228,9 @@ def test_a_file_written_by_an_import_is_written_again_and_any_other_is_left_alon
         (("litellm", "--file", "no.json"), "no.json: there is no such file"),
         (("litellm", "--file", "broken.json"), "broken.json, line 2: is no valid JSON"),
         (("litellm", "--file", "nan.json"), "nan.json: NaN is no price"),
+        (("litellm", "--file", "deep.json"), "deep.json: is nested too deeply to be a price list"),
+        (("litellm", "--file", "long.json"), "long.json: holds a number of more digits than any price has"),
+        (("litellm", "--file", "far.json"), "far.json: holds a number of more digits than any price has"),
         (("litellm", "--file", "list.json"), "list.json: litellm's price map is a JSON object"),
         (("litellm", "--file", "empty.json"), "nothing of litellm, empty.json can be taken (it is empty)"),
         (("litellm", "--file", "latin.json"), "latin.json: is not UTF-8 text"),
@@ -252,6 +255,9 @@ def test_a_mistake_is_answered_with_a_sentence_and_exit_code_2(
 ) -> None:
     (tmp_path / "broken.json").write_text("{\n")
     (tmp_path / "nan.json").write_text('{"acme/x": {"input_cost_per_token": NaN}}')
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "long.json").write_text('{"acme/x": {"input_cost_per_token": ' + "9" * 5000 + "}}")
+    (tmp_path / "far.json").write_text('{"acme/x": {"input_cost_per_token": 1e999999999999999999999}}')
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "empty.json").write_text("{}")
     (tmp_path / "latin.json").write_bytes(b'{"\xe9": 1}')

@@ -18,7 +18,16 @@ from pydantic import ValidationError
 
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry, Provenance
-from billing.prices.importers.contract import ImportedBook, Listed, Notes, SkipReason, number
+from billing.prices.importers.contract import (
+    ImportedBook,
+    Listed,
+    Notes,
+    SkipReason,
+    number,
+    printable,
+    refusal,
+    unusable,
+)
 from billing.prices.importers.genai.module import models_of
 from billing.prices.importers.genai.prices import Resolved, resolve
 from billing.prices.writing import readable
@@ -52,6 +61,10 @@ def import_genai_prices(
     taken: set[str] = set()
     priced = {model.key for model in models if any(_numbers(model.document.get("prices")))}
     for model in models:
+        wrong = unusable(model.provider, model.name)
+        if wrong:
+            notes.skip(model.key, "", SkipReason.MALFORMED, wrong)
+            continue
         if not free and model.key not in priced:
             reason = (
                 SkipReason.ALL_ZERO
@@ -110,7 +123,7 @@ class _Model:
 
     def __post_init__(self) -> None:
         self.provider = PROVIDERS.get(str(self.of.get("id")), str(self.of.get("id")))
-        self.key = f"{self.of.get('id')}:{self.document['id']}"
+        self.key = printable(f"{self.of.get('id')}:{self.document['id']}")
 
     @property
     def name(self) -> str:
@@ -122,13 +135,13 @@ class _Model:
         base, windows = self._standard()
         urls = self.of.get("pricing_urls")
         url = str(urls[0]) if isinstance(urls, list) and urls else ""
-        provenance = Provenance(source=source, key=self.key, url=url if len(url) <= 1024 else "")
+        provenance = Provenance(source=source, key=self.key[:512], url=printable(url) if len(url) <= 256 else "")
         modes: dict[str, Prices] = {"standard": {}, **self._modes()}
         for mode, overrides in modes.items():
-            plain = resolve(self.key, {**base, **overrides}, self.notes)
-            if not plain.meters:
-                continue
             try:
+                plain = resolve(self.key, {**base, **overrides}, self.notes)
+                if not plain.meters:
+                    continue
                 yield PriceEntry.model_validate(
                     {
                         "provider": self.provider,
@@ -141,8 +154,7 @@ class _Model:
                     }
                 )
             except ValidationError as error:
-                message = error.errors()[0]["msg"].removeprefix("Value error, ")
-                self.notes.skip(self.key, "prices", SkipReason.NO_CONDITION, message)
+                self.notes.skip(self.key, "prices", SkipReason.NO_CONDITION, refusal(error))
 
     def _standard(self) -> tuple[Prices, list[Window]]:
         """The prices outside of all hours, and those of hours; of several conditions that hold the last one decides."""
@@ -184,10 +196,14 @@ class _Model:
         found: dict[str, Prices] = {}
         variants = self.document.get("price_variants")
         for variant in variants if isinstance(variants, list) else ():
+            if not isinstance(variant, Mapping):
+                self.notes.skip(self.key, "price_variants", SkipReason.MALFORMED, f"{str(variant)[:80]!r} is none")
+                continue
             when, prices = variant.get("when"), variant.get("prices")
             if not isinstance(when, Mapping) or not isinstance(prices, Mapping) or not prices:
                 continue
-            mode = MODES.get(next(iter(when.items()))) if len(when) == 1 else None
+            [(name, value)] = when.items() if len(when) == 1 else [("", "")]
+            mode = MODES.get((str(name), str(value)))
             if mode is None:
                 words = ", ".join(f"{name} {value}" for name, value in when.items())
                 self.notes.skip(
@@ -213,8 +229,11 @@ class _Model:
 
 
 def _clock(text: str) -> str:
-    """`16:30` of a time of day in UTC, such as `16:30:00Z`."""
-    return datetime.fromisoformat(f"2026-01-01T{text}").strftime("%H:%M")
+    """`16:30` of a time of day in UTC, such as `16:30:00Z`; what is none as it is, for the entry to refuse."""
+    try:
+        return datetime.fromisoformat(f"2026-01-01T{text}").strftime("%H:%M")
+    except ValueError:
+        return printable(text)
 
 
 def _aliases(models: list[_Model], priced: set[tuple[str, str]], notes: Notes) -> Iterator[Alias]:
@@ -224,7 +243,9 @@ def _aliases(models: list[_Model], priced: set[tuple[str, str]], notes: Notes) -
             continue
         for clause in _clauses(model.document.get("match")):
             if isinstance(clause, str):
-                if (model.provider, clause) not in priced:
+                if unusable(clause):
+                    notes.skip(model.key, "match", SkipReason.MALFORMED, unusable(clause))
+                elif (model.provider, clause) not in priced:
                     owner.setdefault((model.provider, clause), model.name)
             else:
                 words = ", ".join(f"{name} {value!r}" for name, value in clause.items())

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from pydantic import ValidationError
+
 from billing.prices.book import Alias
 from billing.prices.entry import PriceEntry, Provenance
 from billing.prices.importers.contract import (
@@ -17,8 +19,11 @@ from billing.prices.importers.contract import (
     Listed,
     Notes,
     SkipReason,
+    printable,
+    refusal,
     representable,
     too_precise,
+    unusable,
 )
 from billing.prices.importers.litellm.keys import parse_key
 from billing.prices.importers.litellm.layers import Layering
@@ -69,11 +74,16 @@ def import_litellm(
 
 def _row(raw: str, value: object, notes: Notes) -> Row | None:
     if isinstance(value, Mapping) and isinstance(value.get("litellm_provider"), str):
-        return read_row(raw, value, notes)
+        key = parse_key(raw, str(value["litellm_provider"]))
+        wrong = unusable(key.provider, key.model, *filter(None, [key.region]))
+        if not wrong:
+            return read_row(raw, value, notes)
+        notes.skip(printable(raw), "", SkipReason.MALFORMED, wrong)
+        return None
     if isinstance(value, Mapping) and "rules" in value:
         notes.skip(raw, "", SkipReason.NO_PRICE, "rules for names, without prices")
     elif not (isinstance(value, Mapping) and "alias_of" in value):
-        notes.skip(raw, "", SkipReason.MALFORMED, "names no provider")
+        notes.skip(printable(raw), "", SkipReason.MALFORMED, "names no provider")
     return None
 
 
@@ -92,27 +102,38 @@ def _entries(row: Row, source: str, notes: Notes) -> Iterator[PriceEntry]:
     """One for each service tier that has prices."""
     url = str(row.document.get("source") or "")
     url = url if url.startswith("http") and len(url) <= 1024 else ""
-    provenance = Provenance(source=source, key=row.key.raw, url=url)
+    provenance = Provenance(source=source, key=row.key.raw[:512], url=printable(url))
     modes = row.tokens.modes()
     modes += ["standard"] if row.units else []
     modes += ["batch"] if any(unit.batch for unit in row.units) else []
     for mode in dict.fromkeys(modes):
-        stated = stated_meters(row.key.provider, row.document, row.tokens, mode)
-        block = row.document.get("off_peak_pricing")
-        off_peak = block if isinstance(block, Mapping) else None
-        layers = Layering(row.key.raw, row.key.provider, row.tokens, mode, stated, off_peak, notes).layers()
-        meters = layers.meters | _units(row, mode, notes)
-        if meters:
-            yield PriceEntry(
-                provider=row.key.provider,
-                model=row.key.model,
-                mode=mode,
-                region=row.key.region,
-                meters={meter: readable(price) for meter, price in meters.items()},
-                tiers=layers.tiers,
-                hours=layers.hours,
-                provenance=provenance,
-            )
+        try:
+            entry = _entry(row, mode, provenance, notes)
+        except ValidationError as error:
+            notes.skip(row.key.raw, mode, SkipReason.MALFORMED, refusal(error))
+            continue
+        if entry is not None:
+            yield entry
+
+
+def _entry(row: Row, mode: str, provenance: Provenance, notes: Notes) -> PriceEntry | None:
+    stated = stated_meters(row.key.provider, row.document, row.tokens, mode)
+    block = row.document.get("off_peak_pricing")
+    off_peak = block if isinstance(block, Mapping) else None
+    layers = Layering(row.key.raw, row.key.provider, row.tokens, mode, stated, off_peak, notes).layers()
+    meters = layers.meters | _units(row, mode, notes)
+    if not meters:
+        return None
+    return PriceEntry(
+        provider=row.key.provider,
+        model=row.key.model,
+        mode=mode,
+        region=row.key.region,
+        meters={meter: readable(price) for meter, price in meters.items()},
+        tiers=layers.tiers,
+        hours=layers.hours,
+        provenance=provenance,
+    )
 
 
 def _units(row: Row, mode: str, notes: Notes) -> dict[str, Decimal]:
@@ -154,7 +175,9 @@ def _aliases(document: Mapping[str, object], priced: set[tuple[str, str]], notes
         other = document.get(str(target))
         provider = str(other.get("litellm_provider")) if isinstance(other, Mapping) else ""
         meant, alias = parse_key(str(target), provider), parse_key(raw, provider)
-        if (meant.provider, meant.model) not in priced:
+        if unusable(alias.model):
+            notes.skip(printable(raw), "", SkipReason.MALFORMED, unusable(alias.model))
+        elif (meant.provider, meant.model) not in priced:
             notes.skip(raw, "", SkipReason.ALIAS, f"an alias of {target}, which has no price here")
         elif (alias.provider, alias.model) in priced:
             notes.skip(raw, "", SkipReason.ALIAS, f"an alias of {target}, and has prices of its own")
