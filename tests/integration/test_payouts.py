@@ -222,3 +222,26 @@ def test_of_runs_that_pay_by_a_command_at_once_each_payout_is_sent_by_one(
         process.communicate(timeout=240)
     assert sorted((tmp_path / "calls.txt").read_text().split()) == ["acme-P000001", "bolt-P000001"]
     assert said("payouts", "export", "--period", "2026-10")["payments"] == []
+
+
+def test_reconcile_says_no_when_a_posting_was_written_past_the_constraint(
+    installation: ClickHouseConfiguration, said: Verb
+) -> None:
+    assert said("reconcile")["holds"] is True
+    client = Client.connect(installation)
+    name = f"{installation.database}.posting_sets"
+    client.command(f"ALTER TABLE {name} DROP CONSTRAINT balanced", doing="letting a wrong set in")
+    client.command(
+        f"INSERT INTO {name} (builder, document_kind, document, account, party, currency, refers_to, amount) "
+        "VALUES ('acme', 'refund', 'acme-N000099', ['cash'], ['platform'], ['USD'], ['x'], [0.000000000001])",
+        doing="writing a wrong set",
+    )
+    client.close()
+    report = said("reconcile", code=1)
+    sentences = [each["sentence"] for each in report["findings"] if each["check"] == "postings balance"]
+    whole, document = sentences
+    assert whole == "all postings in USD add up to 0.000000000001, and should to 0."
+    assert document.startswith(
+        "refund acme-N000099 adds up to 0.000000000001 USD, and should to 0: somebody has written"
+    )
+    assert report["postings"]["USD"]["residual"] == "0.000000000001"

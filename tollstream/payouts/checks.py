@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sinks.payable import Balance, SettlementStore
 from sinks.reconciliation import Finding, Level
@@ -24,7 +24,7 @@ NAME = "postings balance"
 class PostingsStore(SettlementStore, Protocol):
     """A store that also looks at each document by itself."""
 
-    async def read_unbalanced(self) -> list[dict[str, object]]: ...
+    async def read_unbalanced(self) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ async def check_postings(store: PostingsStore) -> Postings:
     found += [
         _finding(
             Level.FAILURE,
-            f"{each['document_kind']} {each['document']} adds up to {each['residual']} {each['currency']}, and should "
-            "to 0: somebody has written past the constraint. Restore posting_sets.",
+            f"{each['document_kind']} {each['document']} adds up to {each['residual']:f} {each['currency']}, and "
+            "should to 0: somebody has written past the constraint. Restore posting_sets.",
         )
         for each in await store.read_unbalanced()
     ]
