@@ -14,7 +14,7 @@ from billing.surcharges.templates import OFFERS, load_template
 from topics.meters import load_catalogue
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
-REFUSED = "builder {!r}: no event can have that name; it has no slash, and 1 to 200 bytes"
+REFUSED = "builder {!r}: no event can have that name; it is one line without a slash, and 1 to 200 bytes"
 
 
 def _book(offer: str, builder: str = "quill", version: str = "v", start: datetime = START) -> RuleBook:
@@ -41,7 +41,7 @@ def test_a_template_explains_itself_to_whoever_opens_it(offer: str) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("name", ['with "quotes"', "back\\slash", "zürich 💧", "dollar $builder ${x}", "tab\there\x7f"])
+@pytest.mark.parametrize("name", ['with "quotes"', "back\\slash", "zürich 💧", "dollar $builder ${x}"])
 def test_any_name_that_an_event_can_have_is_written_as_it_is(name: str) -> None:
     for offer in OFFERS:
         book = _book(offer, builder=name, version=name)
@@ -49,7 +49,7 @@ def test_any_name_that_an_event_can_have_is_written_as_it_is(name: str) -> None:
         assert book.version == name
 
 
-@pytest.mark.parametrize("builder", ["", "  ", "a/b", "x" * 201, "ü" * 101])
+@pytest.mark.parametrize("builder", ["", "  ", "a/b", "x" * 201, "ü" * 101, "tab\there", "x\x7f"])
 def test_a_name_that_no_event_can_have_is_refused(builder: str) -> None:
     with pytest.raises(BookError) as error:
         _book("agency-margin", builder=builder)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from billing.documents import BookError
+from topics.events import CONTROL_CHARACTERS
 
 OFFERS: dict[str, str] = {
     "included-with-top-ups": "Everyday AI is part of the plan; heavier tasks have a price that top-ups pay for.",
@@ -23,8 +24,11 @@ NAME_MAX = 200  # bytes: rules are called after the Builder, and an id has at mo
 
 def load_template(offer: str, *, builder: str, version: str, effective_from: datetime) -> str:
     """The rule book of one of OFFERS for a Builder, as TOML with its comments."""
-    if not builder.strip() or "/" in builder or len(builder.encode()) > NAME_MAX:
-        raise BookError(f"builder {builder!r}: no event can have that name; it has no slash, and 1 to {NAME_MAX} bytes")
+    unfit = not builder.strip() or "/" in builder or CONTROL_CHARACTERS.search(builder) is not None
+    if unfit or len(builder.encode()) > NAME_MAX:
+        raise BookError(
+            f"builder {builder!r}: no event can have that name; it is one line without a slash, and 1 to {NAME_MAX} bytes"
+        )
     text = Path(__file__).with_name(f"{offer}.toml").read_text(encoding="utf-8")
     start = effective_from.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return string.Template(text).substitute(builder=_quoted(builder), version=_quoted(version), effective_from=start)
@@ -32,4 +36,4 @@ def load_template(offer: str, *, builder: str, version: str, effective_from: dat
 
 def _quoted(name: str) -> str:
     """A name as it stands between the quotes of TOML, whose escapes are JSON's."""
-    return json.dumps(name, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")
+    return json.dumps(name, ensure_ascii=False)[1:-1]
