@@ -14,7 +14,7 @@ from billing.surcharges.templates import OFFERS, load_template
 from topics.meters import load_catalogue
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
-REFUSED = "builder {!r}: no event can have that name; it is one line without a slash, and 1 to 200 bytes"
+REFUSED = "builder {!r}: no event can have that name; one line without a slash, 1 to 200 bytes"
 
 
 def _book(offer: str, builder: str = "quill", version: str = "v", start: datetime = START) -> RuleBook:

@@ -27,7 +27,7 @@ def load_template(offer: str, *, builder: str, version: str, effective_from: dat
     unfit = not builder.strip() or "/" in builder or CONTROL_CHARACTERS.search(builder) is not None
     if unfit or len(builder.encode()) > NAME_MAX:
         raise BookError(
-            f"builder {builder!r}: no event can have that name; it is one line without a slash, and 1 to {NAME_MAX} bytes"
+            f"builder {builder!r}: no event can have that name; one line without a slash, 1 to {NAME_MAX} bytes"
         )
     text = Path(__file__).with_name(f"{offer}.toml").read_text(encoding="utf-8")
     start = effective_from.astimezone(UTC).isoformat().replace("+00:00", "Z")
