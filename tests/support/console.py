@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -30,6 +32,7 @@ WHO: Mapping[str, tuple[Role, str, str]] = {
     "quill/globex": (Role.TENANT, "quill", "globex"),
     "folio/globex": (Role.TENANT, "folio", "globex"),
 }
+T = TypeVar("T")
 HTML = {"Accept": "text/html"}
 
 
@@ -46,8 +49,8 @@ def world(clickhouse_url: str) -> Iterator[World]:
     """Built once; nothing changes it but tokens that a test makes for itself."""
     configuration = ClickHouseConfiguration(clickhouse_url, database=f"test_{uuid4().hex}")
     migrate(configuration)
-    asyncio.run(console_world.build(configuration))
-    yield World(configuration, asyncio.run(_tokens(configuration)))
+    _run(console_world.build(configuration))
+    yield World(configuration, _run(_tokens(configuration)))
     drop(configuration)
 
 
@@ -56,8 +59,14 @@ def empty_world(clickhouse_url: str) -> Iterator[World]:
     """The schema, and tokens; nothing else."""
     configuration = ClickHouseConfiguration(clickhouse_url, database=f"test_{uuid4().hex}")
     migrate(configuration)
-    yield World(configuration, asyncio.run(_tokens(configuration)))
+    yield World(configuration, _run(_tokens(configuration)))
     drop(configuration)
+
+
+def _run(made: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: the one that drives a browser has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, made).result()
 
 
 def drop(configuration: ClickHouseConfiguration) -> None:

@@ -158,7 +158,7 @@ async def test_a_store_that_is_away_is_a_page_and_tells_nothing(world: World, mo
     def away(*_: object) -> None:
         raise SinkTransientError("host db-7.internal refused: password")
 
-    monkeypatch.setattr(usage, "sums", away)
+    monkeypatch.setattr(usage, "moments", away)
     async with running(world.configuration) as console, asking(console, world)("/", "quill") as answer:
         assert answer.status == 503
         text = await answer.text()
@@ -169,7 +169,7 @@ async def test_a_store_that_is_away_is_a_page_and_tells_nothing(world: World, mo
 async def test_a_defect_is_a_page_without_a_traceback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from tollstream.console.queries import usage
 
-    monkeypatch.setattr(usage, "sums", lambda *_: 1 / 0)
+    monkeypatch.setattr(usage, "moments", lambda *_: 1 / 0)
     async with running(world.configuration) as console, asking(console, world)("/", "quill") as answer:
         assert answer.status == 500
         text = await answer.text()

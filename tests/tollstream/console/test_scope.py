@@ -115,4 +115,4 @@ def test_no_page_and_no_query_of_the_console_uses_another_client() -> None:
         if path.name not in ("web.py", "serving.py", "scope.py"):
             assert "Client.connect" not in text, path
             assert "HOUSE" not in text, path
-    assert (folder / "web.py").read_text(encoding="utf-8").count("house.client") == 3
+    assert (folder / "web.py").read_text(encoding="utf-8").count("(house.client") == 3

@@ -37,8 +37,8 @@ async def page(view: View) -> Page:
     span, search = view.span, view.text("search")
     found = await view.ask(usage.groups, BY[chosen], view.builder, "", span, "earnings", search, ROWS + 1, view.skip)
     shown = found[:ROWS]
-    sums = await view.ask(usage.sums, view.builder, "", span, (BY[chosen], search))
-    moments = await view.ask(usage.moments, view.builder, "", span) if sums and not search else []
+    moments = await view.ask(usage.moments, view.builder, "", span, BY[chosen], search)
+    sums = usage.sums(moments)
     form = await parts.choose(view, "/earnings", Choice("search", f"{chosen.capitalize()} begins with", search))
     tabs = [(f"By {name}", "" if name == chosen else view.here(by=name, search=None, page=None)) for name in BY]
     blocks: list[Block] = [view.months(), form, Links("Kinds of rows", tabs)]

@@ -33,8 +33,8 @@ async def home(view: View) -> Page:
         return await tenant_usage(view)
     span = view.span
     blocks: list[Block] = [view.months()]
-    sums = await view.ask(usage.sums, view.builder, "", span)
-    moments = await view.ask(usage.moments, view.builder, "", span) if sums else []
+    moments = await view.ask(usage.moments, view.builder, "", span)
+    sums = usage.sums(moments)
     if not sums:
         blocks.append(Notice(await parts.nothing_in(view, "usage")))
     for each in sums:

@@ -141,13 +141,13 @@ def _amounts(line: dict[str, Any]) -> tuple[Decimal, Decimal]:
 async def rewards(view: View) -> Page:
     """`/rewards`: what providers get for usage of the period, and their reward statements."""
     span = view.span
-    sums = await view.ask(usage.sums, view.builder, "", span)
+    moments = await view.ask(usage.moments, view.builder, "", span)
+    sums = usage.sums(moments)
     found = await view.ask(usage.groups, "provider", view.builder, "", span, "reward", "", ROWS + 1, view.skip)
     shown = found[:ROWS]
     blocks: list[Block] = [view.months(), await parts.choose(view, "/rewards")]
     if not sums:
         blocks.append(Notice(await parts.nothing_in(view, "usage")))
-    moments = await view.ask(usage.moments, view.builder, "", span) if sums else []
     for each in sums:
         events = figures.counted(each.events, "event")
         blocks.append(Tiles([tile("Provider rewards", each.reward, each.currency, note=events)]))

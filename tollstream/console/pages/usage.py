@@ -76,14 +76,14 @@ async def tenant_usage(view: View) -> Page:
     span, builder, tenant = view.span, view.builder, view.tenant
     if not builder:
         raise NotFoundError
-    sums = await view.ask(usage.sums, builder, tenant, span)
+    moments = await view.ask(usage.moments, builder, tenant, span)
+    sums = usage.sums(moments)
     blocks: list[Block] = [view.months()]
     if not sums:
         newest = await view.ask(usage.newest_month, builder, tenant)
         if not newest and not view.access.is_tenant:
             raise NotFoundError
         blocks.append(Notice(await parts.nothing_in(view, "usage")))
-    moments = await view.ask(usage.moments, builder, tenant, span) if sums else []
     for each in sums:
         blocks.append(parts.split_tiles(each, view))
         blocks += parts.by_time(moments, span, each.currency, "customer_charge", "Charge")

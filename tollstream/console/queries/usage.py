@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from billing.money import EXACT
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.conditions import text, window
 from sinks.tables import AMOUNTS
@@ -25,13 +26,12 @@ GROUPS: dict[GroupName, tuple[str, ...]] = {
     "use": ("rule_id", "feature", "provider", "model"),
 }
 ORDERS = {
-    "charge": "sum(toDecimal256(customer_charge, 12)) DESC",
-    "earnings": "sum(toDecimal256(builder_earnings, 12)) ASC",
-    "reward": "sum(toDecimal256(provider_reward, 12)) DESC",
+    "charge": "sum(customer_charge) DESC",
+    "earnings": "sum(builder_earnings) ASC",
+    "reward": "sum(provider_reward) DESC",
     "events": "net_events_sum DESC",
 }
-COLUMN_POINTS_MAX = 400
-_SUMS = ", ".join(f"toString(sum(toDecimal256({name}, 12))) AS {name}_sum" for name in AMOUNTS)
+_SUMS = ", ".join(f"toString(sum({name})) AS {name}_sum" for name in AMOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Group:
     events: int
     unpriced: int
     amounts: dict[str, Decimal]
-    tenants: int
+    tenants: int  # about so many; 0 where nobody counted them
     usage: dict[str, Decimal]
 
     @property
@@ -74,6 +74,7 @@ class Moment:
     start: datetime
     currency: str
     events: int
+    unpriced: int
     amounts: dict[str, Decimal]
 
 
@@ -95,9 +96,10 @@ def groups(
     keys = ", ".join(columns)
     wanted = [*_where(builder, tenant, span), *_searched(columns, search)]
     meters = "sumMap(usage)" if usage else "map()"
+    customers = "uniq(builder, tenant)" if by == "builder" else "0"
     sql = f"""
         SELECT {named}, toString(currency) AS code, toInt64(sum(net_events)) AS net_events_sum,
-            toInt64(sum(unpriced_events)) AS unpriced_sum, {_SUMS}, toInt64(uniq(builder, tenant)) AS tenants,
+            toInt64(sum(unpriced_events)) AS unpriced_sum, {_SUMS}, toInt64({customers}) AS tenants,
             {meters} AS quantities
         FROM {client.configuration.database}.usage_totals FINAL
         WHERE {" AND ".join(wanted)}
@@ -109,37 +111,55 @@ def groups(
     return [_group(row, columns) for row in rows]
 
 
-def sums(
-    client: Client, builder: str, tenant: str, span: Span, search: tuple[GroupName, str] = ("builder", "")
-) -> list[Group]:
-    """Of all of it, a row a currency."""
-    wanted = [*_where(builder, tenant, span), *_searched(GROUPS[search[0]], search[1])]
-    sql = f"""
-        SELECT toString(currency) AS code, toInt64(sum(net_events)) AS net_events_sum,
-            toInt64(sum(unpriced_events)) AS unpriced_sum, {_SUMS}, toInt64(uniq(builder, tenant)) AS tenants,
-            map() AS quantities
-        FROM {client.configuration.database}.usage_totals FINAL
-        WHERE {" AND ".join(wanted)}
-        GROUP BY currency ORDER BY currency LIMIT 100
-    """
-    rows = client.query_rows(sql, doing="adding up usage for the console")
-    return [_group(row, ()) for row in rows]
-
-
-def moments(client: Client, builder: str, tenant: str, span: Span) -> list[Moment]:
-    """By day, of a day by hour."""
+def moments(
+    client: Client, builder: str, tenant: str, span: Span, by: GroupName = "builder", search: str = ""
+) -> list[Moment]:
+    """By day, of a day by hour; of what `groups` would list. At most the days of a year, for each currency."""
     unit = "window_start" if span.by_hour else "toStartOfDay(window_start)"
+    wanted = [*_where(builder, tenant, span), *_searched(GROUPS[by], search)]
     sql = f"""
         SELECT toInt64(toUnixTimestamp({unit})) AS start, toString(currency) AS code,
-            toInt64(sum(net_events)) AS net_events_sum, {_SUMS}
+            toInt64(sum(net_events)) AS net_events_sum, toInt64(sum(unpriced_events)) AS unpriced_sum, {_SUMS}
         FROM {client.configuration.database}.usage_totals FINAL
-        WHERE {" AND ".join(_where(builder, tenant, span))}
-        GROUP BY start, currency ORDER BY start, currency LIMIT {COLUMN_POINTS_MAX * 4}
+        WHERE {" AND ".join(wanted)}
+        GROUP BY start, currency ORDER BY start, currency
     """
     return [
-        Moment(datetime.fromtimestamp(row["start"], UTC), row["code"], row["net_events_sum"], _amounts(row))
+        Moment(
+            datetime.fromtimestamp(row["start"], UTC),
+            row["code"],
+            row["net_events_sum"],
+            row["unpriced_sum"],
+            _amounts(row),
+        )
         for row in client.query_rows(sql, doing="adding up usage by day")
     ]
+
+
+def sums(found: Iterable[Moment]) -> list[Group]:
+    """Of all moments, a row a currency."""
+    parts: dict[str, list[Moment]] = {}
+    for each in found:
+        parts.setdefault(each.currency, []).append(each)
+    return [
+        Group(
+            key=(),
+            currency=currency,
+            events=sum(each.events for each in some),
+            unpriced=sum(each.unpriced for each in some),
+            amounts={name: _sum(each.amounts[name] for each in some) for name in AMOUNTS},
+            tenants=0,
+            usage={},
+        )
+        for currency, some in sorted(parts.items())
+    ]
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
 
 
 def newest_month(client: Client, builder: str, tenant: str) -> str:
