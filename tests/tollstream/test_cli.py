@@ -12,6 +12,7 @@ import pytest
 from sinks.errors import GrantRefusedError
 from tollstream import cli
 from tollstream.errors import UserError
+from tollstream.verbs import LazyVerbs
 
 GRANT = "Backfill grant 'g1' is refused: no reason. Nothing was recorded."
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     def command() -> None:
         raise errors[0]
 
-    monkeypatch.setattr(cli.LazyVerbs, "get_command", lambda *_: command)
+    monkeypatch.setattr(LazyVerbs, "get_command", lambda *_: command)
     return errors
 
 
