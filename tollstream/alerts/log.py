@@ -33,6 +33,7 @@ TRANSACTION_ALERTS_MAX = 500
 TRANSACTION_TIMEOUT_SECONDS = 20  # so long what a dead writer left open holds up readers, unless the next is faster
 STOP_SECONDS_MAX = 5.0
 FETCH_MILLISECONDS = 500
+LISTED_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds
 
 
 class AlertLogError(Exception):
@@ -178,8 +179,13 @@ class AlertLog:
                 self.record.take(record.offset, event)
 
     async def _check_topic(self, producer: AIOKafkaProducer) -> None:
-        async with self._answering("list its topics"):
-            partitions = (await producer.client.fetch_all_metadata()).partitions_for_topic(self._topic)
+        partitions = None
+        for pause in (*LISTED_PAUSES, None):  # a broker that has just come back does not list everything at once
+            async with self._answering("list its topics"):
+                partitions = (await producer.client.fetch_all_metadata()).partitions_for_topic(self._topic)
+            if partitions or pause is None:
+                break
+            await asyncio.sleep(pause)
         if not partitions:
             raise AlertTopicError(f"Kafka has no topic {self._topic}: run `tollstream topics create`.")
         if partitions != {0}:
