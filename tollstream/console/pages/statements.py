@@ -176,7 +176,7 @@ async def statement(view: View) -> Page:
     notes = await view.ask(statements.notes_on, head.builder, head.reference)
     if notes:
         blocks.append(
-            Section("Since then", [_notes(notes)], "Credit notes and the like correct a statement; it stays.")
+            Section("Since then", [_notes(notes, view)], "Credit notes and the like correct a statement; it stays.")
         )
     if not view.access.is_tenant:
         postings = await view.ask(statements.postings_of, head.builder, head.tenant, head.reference)
@@ -272,7 +272,9 @@ def _down(line: StatementLine, number: int, head: StatementHead, periods: dict[s
     )
 
 
-def _notes(notes: Sequence[dict[str, object]]) -> Table:
+def _notes(notes: Sequence[dict[str, object]], view: View) -> Table:
+    """Why they were made is for the books, not for the tenant."""
+    why = not view.access.is_tenant
     rows = []
     for each in notes:
         value, currency = each["amount"], str(each["currency"])
@@ -283,10 +285,16 @@ def _notes(notes: Sequence[dict[str, object]]) -> Table:
                 Cell(figures.words(str(each["kind"]))),
                 amount(value, currency),
                 Cell(currency),
-                Cell(str(each["reason"])),
+                *([Cell(str(each["reason"]))] if why else []),
             ]
         )
-    columns = [Column("Number"), Column("Kind"), Column("In your favour", NUMBER), Column("Currency"), Column("Why")]
+    columns = [
+        Column("Number"),
+        Column("Kind"),
+        Column("In your favour", NUMBER),
+        Column("Currency"),
+        *([Column("Why")] if why else []),
+    ]
     return tabled("In the order in which they were made", columns, rows)
 
 
