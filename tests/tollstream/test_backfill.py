@@ -49,4 +49,4 @@ def test_a_grant_that_workers_could_not_know_in_time_is_refused(database: None) 
 def test_a_time_without_an_offset_is_refused_with_the_cure() -> None:
     result = CliRunner().invoke(command, [*GRANT[:4], "2026-01-01T00:00:00", *GRANT[5:]])
     assert result.exit_code == 2
-    assert "append Z if it is UTC" in result.output
+    assert "write 2026-01-01T00:00:00Z if it is UTC" in result.output

@@ -34,7 +34,8 @@ class Moment(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} is no time: write RFC 3339, such as 2026-01-31T00:00:00Z", param, ctx)
         if moment.utcoffset() is None:
-            self.fail(f"{value!r} has no offset: append Z if it is UTC", param, ctx)
+            whole = value if "T" in str(value) else f"{value}T00:00:00"
+            self.fail(f"{value!r} has no offset: write {whole}Z if it is UTC", param, ctx)
         return moment
 
 

@@ -16,13 +16,13 @@ from billing.rerating import ByHand, Selection
 from gateway.emitter import EmitterConfiguration
 from sinks.clickhouse import ClickHouseSink
 from tollstream.books import load_published
-from tollstream.commands.backfill import Moment
 from tollstream.rerating.pages import history_text, result_text
 from tollstream.rerating.progress import Teller
 from tollstream.rerating.report import history, record
 from tollstream.rerating.request import FIRST, LAST, Request, RerateRefusedError
 from tollstream.rerating.run import PORTION_ROWS, Installation, Result, Told, apply, preview, wait_until_stored
 from tollstream.settings import Settings, load_settings
+from tollstream.simulation.period import DayOrMoment
 from tollstream.store import clickhouse_configuration
 from topics.catalogue import raw_topic_name
 from topics.events import CONTROL_CHARACTERS, TEXT_BYTES_MAX
@@ -30,15 +30,15 @@ from topics.meters import load_catalogue
 
 Answer = TypeVar("Answer")
 EPILOG = """\b
-Example: tollstream rerate --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z
+Example: tollstream rerate --from 2026-01-01 --to 2026-02-01
          tollstream rerate --unpriced --apply --by ada --reason 'claude-next has a price' --wait
-         tollstream rerate --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --prices 2026-01-corrected
+         tollstream rerate --from 2026-01-01 --to 2026-02-01 --prices 2026-01-corrected
 """
 
 
 @click.command("rerate", epilog=EPILOG)
-@click.option("--from", "start", type=Moment(), help="Usage with an event time from here on,")
-@click.option("--to", "end", type=Moment(), help="and before this. Both may be left out with --unpriced.")
+@click.option("--from", "start", type=DayOrMoment(), help="Usage of this time (a day, UTC, or a moment) and later,")
+@click.option("--to", "end", type=DayOrMoment(), help="and before this. Both may be left out with --unpriced.")
 @click.option("--builder", default="", help="Only this Builder's usage.")
 @click.option("--tenant", default="", help="Only this tenant's usage.")
 @click.option("--unpriced", is_flag=True, help="Only usage that waits for a price.")

@@ -30,6 +30,10 @@ class Page:
         """Words, wrapped; what is longer than a line stays in one piece."""
         self._lines += self._wrapped(text, indent, indent)
 
+    def item(self, text: str, indent: int = 2) -> None:
+        """One of a list: what follows its first line is indented further."""
+        self._lines += self._wrapped(text, indent, indent + 2)
+
     def field(self, name: str, text: str, indent: int = 2, column: int = 14) -> None:
         """A name, and what it says from `column` on."""
         lines = self._wrapped(text, column, column) or [""]

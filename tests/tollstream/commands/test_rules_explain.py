@@ -54,14 +54,17 @@ def test_the_winner_the_losers_and_the_near_misses_are_told(capsys: pytest.Captu
     assert code == 0
     general = "deskline-conversations"
     for line in (
-        "  deskline-globex-conversations applies: tenant globex, builder deskline, feature chat",
+        "  deskline-globex-conversations applies: tenant globex, builder deskline,",
         "    unit_price 0.008 for each of conversations",
-        "    Support conversations, volume price, per conversation: Your contract: 0.8 cents for every conversation.",
-        f"  {general}: deskline-globex-conversations names the tenant (globex), {general} does not",
+        "    Support conversations, volume price, per conversation: Your contract: 0.8",
+        "    cents for every conversation.",
+        f"  {general}: deskline-globex-conversations names the tenant",
+        f"    (globex), {general} does not",
         "  deskline-triage: it wants feature triage, not chat",
         "All rules, the first that matches applies:",
     ):
-        assert line in shown.splitlines()
+        assert line in shown.splitlines(), shown
+    assert max(map(len, shown.splitlines())) <= 80, shown
 
 
 def test_json_has_the_same_and_the_order_of_all_rules(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +115,24 @@ def test_a_dated_model_is_looked_up_in_the_price_book(capsys: pytest.CaptureFixt
     answer = of_demo(capsys, *asked, *prices)
     assert (answer["winner"]["id"], answer["usage"]["canonical_model"]) == ("quill-premium", "gpt-5")
     _, shown, _ = explain(capsys, *asked, *prices, "--rules", str(DEMO / "rules.toml"))
-    assert "(the price book knows it as gpt-5)" in shown
+    assert "(the price book knows it as gpt-5)" in " ".join(shown.split())
+
+
+def test_another_name_of_a_model_is_found_without_its_provider_unless_two_mean_different_models(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "prices.toml").write_text(PRICES)
+    asked = [*QUILL, "--feature", "premium-drafting", "--prices", str(tmp_path / "prices.toml")]
+    answer = of_demo(capsys, *asked, "--model", "gpt-5-2025-08-07")
+    assert (answer["winner"]["id"], answer["usage"]["canonical_model"]) == ("quill-premium", "gpt-5")
+    assert of_demo(capsys, *asked, "--model", "gpt-5")["usage"]["canonical_model"] == "gpt-5"
+    assert of_demo(capsys, *asked, "--model", "nobody's")["usage"]["canonical_model"] == "nobody's"
+    assert of_demo(capsys, *asked)["usage"]["canonical_model"] == ""
+    other = PRICES.partition("[[prices]]")[2].replace("openai", "azure").replace('"gpt-5"', '"gpt-five"')
+    (tmp_path / "prices.toml").write_text(f"{PRICES}[[prices]]{other}")
+    rules = ["--rules", str(DEMO / "rules.toml")]
+    code, _, said = explain(capsys, *asked, *rules, "--model", "gpt-5-2025-08-07")
+    assert (code, "is gpt-five of azure, gpt-5 of openai in price book p: name the --provider" in said) == (2, True)
 
 
 def test_the_version_is_that_of_the_moment_asked_about(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -134,7 +154,10 @@ def test_the_version_is_that_of_the_moment_asked_about(capsys: pytest.CaptureFix
     [
         (["--tenant", "t"], "Missing option '--builder'"),
         (["--builder", "b", "--tenant", "t", "--mode", "slow"], "'slow' is not one of 'standard', 'batch', 'flex'"),
-        (["--builder", "b", "--tenant", "t", "--at", "2026-01-01"], "has no offset: append Z if it is UTC"),
+        (
+            ["--builder", "b", "--tenant", "t", "--at", "2026-01-01"],
+            "has no offset: write 2026-01-01T00:00:00Z if it is UTC",
+        ),
         (["--builder", "b", "--tenant", "t", "--rules", "no-such-file.toml"], "no such file or folder"),
     ],
 )

@@ -19,6 +19,7 @@ from sinks.clickhouse import ClickHouseSink
 from tollstream.books import load_published
 from tollstream.commands.backfill import Moment
 from tollstream.errors import UserError
+from tollstream.explanation.layout import Page
 from tollstream.settings import load_settings
 from tollstream.store import clickhouse_configuration
 from topics.events import Mode, Route
@@ -39,7 +40,7 @@ Example: tollstream rules explain --builder quill --tenant okapi-press --feature
 @click.option("--workflow", default="")
 @click.option("--action", default="")
 @click.option("--provider", default="")
-@click.option("--model", default="", help="The model as served; a dated name is looked up in the price book.")
+@click.option("--model", default="", help="The model as served; other names of it are in the price book.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default="standard", show_default=True)
 @click.option("--route", type=click.Choice([route.value for route in Route]), default="primary", show_default=True)
 @click.option("--at", type=Moment(), help="When it happens; default: now, or the start of a file that starts later.")
@@ -75,7 +76,7 @@ def command(
     rule_books, price_books = _books(rules, prices)
     book = _version(rule_books, at, "rule book")
     priced = _version(price_books, at, "price book") if price_books is not None else None
-    canonical = priced.canonical_model(tags["provider"], tags["model"]) if priced else tags["model"]
+    canonical = _canonical_model(priced, tags["provider"], tags["model"])
     explained = resolve(book, tags, canonical, nearest=nearest)
     if as_json:
         click.echo(json.dumps(_json(book, tags, canonical, explained), ensure_ascii=False))
@@ -113,6 +114,20 @@ def _version(books: Versions[B], at: datetime | None, what: str) -> B:
     )
 
 
+def _canonical_model(book: PriceBook | None, provider: str, model: str) -> str:
+    """What the price book says a served name stands for; without a provider, what it is with all that have it."""
+    if book is None or not model:
+        return model
+    if provider:
+        return book.canonical_model(provider, model)
+    known = {entry.provider: entry.model for entry in book.prices if entry.model == model}
+    known |= {alias.provider: alias.model for alias in book.aliases if model in alias.names}
+    if len(set(known.values())) > 1:
+        said = ", ".join(f"{meant} of {owner}" for owner, meant in sorted(known.items()))
+        raise UserError(f"Model {model} is {said} in price book {book.version}: name the --provider.")
+    return next(iter(known.values()), model)
+
+
 def _json(book: RuleBook, tags: dict[str, str], canonical: str, explained: Resolution) -> dict[str, Any]:
     return {
         "version": book.version,
@@ -146,25 +161,30 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _print(book: RuleBook, tags: dict[str, str], canonical: str, explained: Resolution, show_all: bool) -> None:
     usage = ", ".join(f"{name} {value}" for name, value in tags.items() if value)
     alias = f" (the price book knows it as {canonical})" if canonical != tags["model"] else ""
-    click.echo(f"Usage of {usage}{alias}, under rule book {book.version}:")
+    page = Page()
+    page.say(f"Usage of {usage}{alias}, under rule book {book.version}:")
+    page.gap()
     winner = explained.winner
     if winner is None:
-        click.echo("\nNo rule matches: this usage would wait unpriced (no_rule). A rule that names less would take it.")
+        page.say("No rule matches: this usage would wait unpriced (no_rule). A rule that names less would take it.")
     else:
-        click.echo(f"\n  {winner.id} applies: {names(winner)}")
-        click.echo(f"    {terms(winner)}")
-        click.echo(f"    {winner.label}, per {winner.unit}: {winner.reason}")
-    _section("Matched as well, and lost:", [f"{each.rule.id}: {each.sentence}" for each in explained.lost])
+        page.say(f"{winner.id} applies: {names(winner)}", 2)
+        page.say(terms(winner), 4)
+        page.say(f"{winner.label}, per {winner.unit}: {winner.reason}", 4)
+    _section(page, "Matched as well, and lost:", [f"{each.rule.id}: {each.sentence}" for each in explained.lost])
     _section(
+        page,
         "Nearest of those that do not match:",
         [f"{each.rule.id}: {'; '.join(one.sentence for one in each.differences)}" for each in explained.nearest],
     )
     if show_all:
-        _section("All rules, the first that matches applies:", [f"{r.id}: {names(r)}" for r in precedence(book)])
+        _section(page, "All rules, the first that matches applies:", [f"{r.id}: {names(r)}" for r in precedence(book)])
+    click.echo(page.text())
 
 
-def _section(title: str, lines: list[str]) -> None:
+def _section(page: Page, title: str, lines: list[str]) -> None:
     if lines:
-        click.echo(f"\n{title}")
+        page.gap()
+        page.say(title)
         for line in lines:
-            click.echo(f"  {line}")
+            page.item(line, 2)
