@@ -180,8 +180,8 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(STOP_SECONDS_MAX):
             await consumer.stop()
-    except (KafkaError, TimeoutError):
-        pass
+    except Exception as error:  # nothing is asked of it any more
+        LOG.debug("the consumer of alerts did not stop in order: %r", error)
     except asyncio.CancelledError:  # of a task of the library's own, unless somebody cancels this one
         task = asyncio.current_task()
         if task is not None and task.cancelling():

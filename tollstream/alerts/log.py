@@ -229,6 +229,7 @@ async def _stop(producer: AIOKafkaProducer) -> None:
     """Without waiting for what the broker does not confirm."""
     producer._message_accumulator.fail_all(ProducerClosed())
     await ended(producer.stop())
+    await ended(producer.client.close())  # it does not get there when its sender trips
     accumulator = producer._message_accumulator
     batches = [*accumulator._pending_batches, *(batch for held in accumulator._batches.values() for batch in held)]
     for waiter in (producer._txn_manager._transaction_waiter, *(batch._drain_waiter for batch in batches)):
@@ -243,12 +244,12 @@ def _look_at(future: asyncio.Future[Any]) -> None:
 
 
 async def ended(stopping: Coroutine[Any, Any, None]) -> None:
-    """A client of Kafka, stopped, whatever comes of it."""
+    """A client of Kafka, stopped, whatever comes of it: nothing is asked of it any more."""
     try:
         async with asyncio.timeout(STOP_SECONDS_MAX):
             await stopping
-    except (TimeoutError, KafkaError):
-        pass
+    except Exception as error:  # of a library whose own tasks trip over what was failed under them
+        LOG.debug("a client of Kafka did not stop in order: %r", error)
     except asyncio.CancelledError:  # of a task of the library's own, unless somebody cancels this one
         task = asyncio.current_task()
         if task is not None and task.cancelling():
