@@ -38,7 +38,7 @@ VIEWS = (
     *VIEWS_FOR_TENANTS, "builder_earnings", "usage_by_feature_and_model", "unpriced_usage", "postings", "billed_usage",
 )  # fmt: skip
 
-HEAD = f"""-- Row policies for a ClickHouse server with users: people of a Builder or tenant see their own rows and no others.
+HEAD = f"""-- Row policies for a ClickHouse server with users: people of a Builder or tenant see their own rows.
 -- Written from tollstream/console/scope.py by `python -m tollstream.console.policies`; how to use it: docs/console.md.
 -- Whose rows a user sees stands in settings of the user that nobody can change (CONST). A user with one of the roles
 -- and without its setting is answered with an error, not with rows. The server's custom_settings_prefixes has SQL_.
