@@ -83,7 +83,8 @@ def test_a_list_becomes_a_file_with_a_book_of_that_version_and_date() -> None:
     assert book.canonical_model("acme", "latest") == "large"
     assert book.prices[0].provenance is not None
     assert book.prices[0].provenance.source == "litellm, map.json"
-    assert "tollstream prices publish books/v2.toml --reason" in result.words
+    command = "  tollstream prices publish books/v2.toml --reason 'prices of litellm, map.json'"
+    assert command in result.output.splitlines(), "in one piece, to be copied"
     assert "no store answers at http://127.0.0.1:9" in result.words
 
 

@@ -328,3 +328,5 @@ def test_a_record_that_rates_nothing_is_in_the_history_as_that(desk: Desk, datab
 def test_every_verb_answers_help_with_an_example_of_its_own(desk: Desk, kind: str, verb: str) -> None:
     code, out, _ = desk.run(kind, verb, "--help")
     assert (code, f"Example: tollstream {kind} {verb}" in out, "{" in out) == (0, True, False)
+    example = out.partition("Example: ")[2].rstrip("\n")
+    assert "\n" not in example, "in one piece, to be copied"

@@ -215,14 +215,18 @@ def _print(console: Console, plan: _Plan, *, refused: bool, every: bool) -> None
     _print_skipped(console, plan, every=every)
     if plan.base is None:
         prices = plan.difference.counts["added"]
-        say(console, f"{words(PRICES_KIND, plan.book)}, {prices} prices; compared with nothing: {plan.note}.")
+        say(
+            console,
+            f"{words(PRICES_KIND, plan.book)}, {prices} price{'' if prices == 1 else 's'}; compared with nothing: {plan.note}.",
+        )
     else:
         print_difference(console, PRICES_KIND, plan.book, plan.base, plan.difference, every=every)
     if refused:
         say(console, f"{plan.output} is not written: --force writes it if all of this is meant.", style="bold red")
     else:
         say(console, f"Written: {plan.output}. Read it, then:")
-        say(console, f"  tollstream prices publish {plan.output} --reason 'prices of {coverage.source}'")
+        command = f"  tollstream prices publish {plan.output} --reason 'prices of {coverage.source}'"
+        console.print(command, soft_wrap=True, highlight=False, markup=False)  # to copy: in one piece
 
 
 def _print_skipped(console: Console, plan: _Plan, *, every: bool) -> None:
