@@ -65,7 +65,7 @@ def publish_command(kind: Kind) -> click.Command:
 
     @click.command(
         "publish",
-        epilog=f"\b\nExample: tollstream {kind.name} publish {kind.name}.toml --by ada --reason 'ticket 812' --dry-run",
+        epilog=f"\b\nExample: tollstream {kind.name} publish {kind.name}.toml --reason 'ticket 812' --dry-run",
         help=HELP.format(noun=kind.noun),
     )
     @click.argument("path", type=click.Path(path_type=Path), metavar="FILE|FOLDER")

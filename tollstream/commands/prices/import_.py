@@ -215,10 +215,8 @@ def _print(console: Console, plan: _Plan, *, refused: bool, every: bool) -> None
     _print_skipped(console, plan, every=every)
     if plan.base is None:
         prices = plan.difference.counts["added"]
-        say(
-            console,
-            f"{words(PRICES_KIND, plan.book)}, {prices} price{'' if prices == 1 else 's'}; compared with nothing: {plan.note}.",
-        )
+        counted = f"{prices} price{'' if prices == 1 else 's'}"
+        say(console, f"{words(PRICES_KIND, plan.book)}, {counted}; compared with nothing: {plan.note}.")
     else:
         print_difference(console, PRICES_KIND, plan.book, plan.base, plan.difference, every=every)
     if refused:
