@@ -1,7 +1,8 @@
 """Simulation: past usage under other books, event by event, and what changes for whom.
 
 Before   what the ledger says of an event: its row and its adjustments since (billing/standing.py).
-After    what the rater makes of the same event now: tiers, floors, caps and rounding as in the stream.
+After    what the rater makes of the same event now: tiers, floors, caps and rounding as in the stream. What was rated
+         again since is rated as `OfVersions` says of the versions of its latest re-rating.
 Compared events that have a price on both sides, in one currency. Every other event is left out of both sides, counted
          and listed under its `Outcome`, with the amounts of the side that has some: nothing is 0 because it is unknown.
 Sums     exact; currencies are never added. Overflow is refused as in window totals. Memory grows with the number of
@@ -10,7 +11,7 @@ Sums     exact; currencies are never added. Overflow is refused as in window tot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -19,10 +20,12 @@ import polars as pl
 
 from billing.money import EXACT
 from billing.rating import Rater
-from billing.standing import standing
+from billing.standing import RERATED_BY, standing
 from billing.windows import AMOUNT_COLUMNS, SUM_MAX, TotalsOverflowError
 
 ZERO = Decimal(0)
+# (price version, rule version) of a re-rating -> what rates such an event; None: what rates every other.
+OfVersions = Callable[[str, str], Rater | None]
 # What each table of the comparison has a line for.
 VIEWS: Mapping[str, tuple[str, ...]] = {
     "totals": (),
@@ -135,8 +138,8 @@ class Comparison:
 class Simulation:
     """Takes portions of past usage, in any order, each once; answers the comparison of all."""
 
-    def __init__(self, rater: Rater) -> None:
-        self._rater = rater
+    def __init__(self, rater: Rater, of_versions: OfVersions = lambda prices, rules: None) -> None:
+        self._rater, self._of_versions = rater, of_versions
         self._lines: dict[str, dict[tuple[tuple[str, ...], str], Line]] = {name: {} for name in (*VIEWS, "rules")}
         self._left_out: dict[tuple[str, ...], LeftOut] = {}
         self._events = dict.fromkeys(Outcome, 0)
@@ -146,7 +149,7 @@ class Simulation:
         before = standing(rows, dimensions)
         if not before.height:
             return
-        cells = _cells(before, self._rater.rate(before, dimensions), dimensions)
+        cells = _cells(before, self._rate(before, dimensions), dimensions)
         for outcome, events in cells.group_by("outcome").agg(pl.col("events").sum()).iter_rows():
             self._events[Outcome(outcome)] += events
         compared = pl.col("outcome") == Outcome.COMPARED
@@ -158,6 +161,20 @@ class Simulation:
         lines = {name: tuple(found for _, found in sorted(table.items())) for name, table in self._lines.items()}
         left_out = tuple(found for _, found in sorted(self._left_out.items(), key=lambda item: item[0]))
         return Comparison(**lines, left_out=left_out, events=dict(self._events))
+
+    def _rate(self, before: pl.DataFrame, dimensions: pl.DataFrame) -> pl.DataFrame:
+        rated = self._rater.rate(before, dimensions)
+        parts = []
+        again = before.select(*RERATED_BY).with_row_index("row").filter(pl.col(RERATED_BY[0]) != "")
+        for versions, group in again.group_by(*RERATED_BY):
+            rater = self._of_versions(*map(str, versions))
+            if rater is not None:
+                parts.append(rater.rate(before[group["row"]], dimensions).with_columns(group["row"]))
+        if not parts:
+            return rated
+        replaced = pl.concat(parts)
+        kept = rated.with_row_index("row").filter(~pl.col("row").is_in(replaced["row"].implode()))
+        return pl.concat([kept.select(replaced.columns), replaced]).sort("row").drop("row")
 
     def _add_lines(self, cells: pl.DataFrame) -> None:
         for view, key in VIEWS.items():

@@ -1,7 +1,8 @@
 """What usage stands at in the ledger: its own row, the adjustments since, and whether it was taken back.
 
 Shapes  `standing(rows, dimensions)`: ledger rows of whole (builder, tenant, window)s, usage and corrections mixed; out
-        come the usage rows in any order, amounts and pricing as corrected, and `voided`.
+        come the usage rows in any order, amounts and pricing as corrected, and `voided`; `rerated_prices` and
+        `rerated_rules` are the versions of the latest re-rating, "" without one.
 Target  as when the correction was accepted (agents/targets.py): of the usage of the same tenant under the target's
         identity at smaller places, the latest. Corrections of other usage than is among the rows change nothing.
 Errors  `StandingError` where an adjustment is in another currency than what it adjusts: that is no sum.
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from billing.errors import BillingError
+from billing.rerating.billed import RERATED
 from billing.windows import AMOUNT_COLUMNS
 from topics.block import Kind
 
@@ -22,7 +24,8 @@ PLACE = ("topic_epoch", "source_partition", "source_offset", "batch_index")
 PRICING = ("pricing", "unpriced_reason", "rule_id", "currency")
 BILLED_COLUMNS = (*PRICING, *AMOUNT_COLUMNS)
 # What is needed besides where there are corrections.
-CORRECTION_COLUMNS = (*IDENTITY, *TARGET, *PLACE)
+CORRECTION_COLUMNS = (*IDENTITY, *TARGET, *PLACE, "price_version", "rule_version")
+RERATED_BY = ("rerated_prices", "rerated_rules")
 
 
 class StandingError(BillingError):
@@ -31,14 +34,16 @@ class StandingError(BillingError):
 
 def standing(rows: pl.DataFrame, dimensions: pl.DataFrame) -> pl.DataFrame:
     """`rows` has kind, dimension and BILLED_COLUMNS; without CORRECTION_COLUMNS, only usage is looked at."""
-    usage = rows.filter(pl.col("kind") == Kind.USAGE).with_columns(pl.lit(value=False).alias("voided"))
+    usage = rows.filter(pl.col("kind") == Kind.USAGE).with_columns(
+        pl.lit(value=False).alias("voided"), *(pl.lit("").alias(name) for name in RERATED_BY)
+    )
     corrections = rows.filter(pl.col("kind") != Kind.USAGE)
     if not corrections.height or not set(CORRECTION_COLUMNS) <= set(rows.columns):
         return usage
     # Few events are ever corrected: all others are left alone, looked at by half of their identity.
     meant = pl.col(IDENTITY[1]).is_in(corrections[TARGET[1]].unique().implode())
     few, owners = usage.filter(meant), _owners(dimensions)
-    few = few.with_row_index("row").with_columns(_owner(few, owners)).drop("voided")
+    few = few.with_row_index("row").with_columns(_owner(few, owners)).drop("voided", *RERATED_BY)
     corrections = corrections.with_columns(_owner(corrections, owners))
     corrected = _corrected(few, _sums(_aimed(few, corrections))).select(usage.columns)
     return pl.concat([usage.filter(~meant), corrected])
@@ -60,7 +65,16 @@ def _aimed(usage: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:
     key = ["high", "low", "owner"]
     where = dict(zip(PLACE, ("epoch", "partition", "offset", "index"), strict=True))
     aims = corrections.rename(dict(zip(TARGET, key[:2], strict=True))).select(
-        *key, "kind", *PLACE, "rule_id", "currency", *AMOUNT_COLUMNS
+        *key,
+        "kind",
+        *PLACE,
+        "rule_id",
+        "currency",
+        *AMOUNT_COLUMNS,
+        *(
+            pl.when(pl.col("pricing").is_in(RERATED)).then(version).alias(name)
+            for name, version in zip(RERATED_BY, ("price_version", "rule_version"), strict=True)
+        ),
     )
     targets = usage.rename({**dict(zip(IDENTITY, key[:2], strict=True)), **where}).select(
         *key, "row", *where.values(), pl.col("currency").alias("billed_in"), "pricing"
@@ -92,6 +106,7 @@ def _sums(aimed: pl.DataFrame) -> pl.DataFrame:
     added = adjustments.group_by("row", maintain_order=True).agg(
         pl.col(*AMOUNT_COLUMNS).sum().name.prefix("added."),
         pl.col("rule_id", "currency").last().name.prefix("added."),
+        pl.col(*RERATED_BY).drop_nulls().last(),
     )
     voids = aimed.filter(pl.col("kind") == Kind.VOID).select(pl.col("row").unique(), pl.lit(value=True).alias("voided"))
     return voids.join(added, on="row", how="full", coalesce=True)
@@ -107,6 +122,7 @@ def _corrected(usage: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
     )
     return usage.join(sums, on="row", how="left", maintain_order="left").with_columns(
         pl.col("voided").fill_null(value=False),
+        pl.col(*RERATED_BY).fill_null(""),
         *amounts,
         *(pl.when(late).then(f"added.{name}").otherwise(name).alias(name) for name in ("rule_id", "currency")),
         pl.when(late).then(pl.lit("rated")).otherwise("pricing").alias("pricing"),

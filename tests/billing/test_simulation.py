@@ -20,7 +20,7 @@ from billing.windows import TotalsOverflowError
 from sinks.usage_columns import usage_rows
 from tests.support import rows
 from tests.support.rows import void_row
-from tests.support.trial import CHAT, LEDGER, NEW_RULES, PRICES, UNPRICED, event, rater, simulation
+from tests.support.trial import CHAT, LEDGER, NEW_RULES, PRICES, UNPRICED, adjusted, event, rater, simulation
 from topics.block import DIMENSION_COLUMNS
 
 
@@ -191,3 +191,25 @@ def test_dimensions_that_no_row_names_do_not_matter() -> None:
     answer = usage_rows(rows.ledger([CHAT]).to_batches(), DIMENSION_COLUMNS, BILLED_COLUMNS)
     found.add(answer.rows, pl.concat([answer.dimensions, answer.dimensions.with_columns(tenant=pl.lit("x"))]))
     assert [line.key for line in found.comparison().tenants] == [("acme", "north")]
+
+
+def test_what_was_rated_again_is_rated_as_it_was_then_and_all_else_as_published() -> None:
+    """A price halved afterwards: at twice the cost, 1.00 instead of 2.00 for 100 tokens of `small`."""
+    half = rater(prices=PRICES.replace('"0.01"', '"0.005"'))
+    again = {"pricing": "rerated", "price_version": "half", "rule_version": "new"}
+    ledger = [*LEDGER, {**adjusted(30, CHAT, "-0.50"), **again}]
+    plain = simulation(ledger)
+    asked: list[tuple[str, str]] = []
+
+    def of_versions(prices: str, rules: str) -> Rater | None:
+        asked.append((prices, rules))
+        return half if prices == "half" else None
+
+    found = simulation(ledger, of_versions=of_versions)
+    assert asked == [("half", "new")]
+    assert found.events == plain.events
+    [total], [before] = found.totals, plain.totals
+    assert total.before == before.before
+    assert before.after.customer_charge - total.after.customer_charge == Decimal("1.00")
+    assert before.after.provider_reward - total.after.provider_reward == Decimal("0.35")
+    assert simulation(ledger, of_versions=lambda prices, rules: None) == plain

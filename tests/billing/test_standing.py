@@ -23,6 +23,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "source_partition": pl.UInt16(),
     "source_offset": pl.Int64(),
     "batch_index": pl.UInt32(),
+    **dict.fromkeys(("price_version", "rule_version"), pl.String()),
 }
 NORTH, SOUTH = 0, 1
 UNPRICED: dict[str, Any] = {"pricing": "unpriced", "unpriced_reason": "no_price", "rule_id": "", "currency": ""}
@@ -49,6 +50,8 @@ def row(offset: int, name: int = 1, charge: str | None = "1.00", **given: Any) -
         "source_partition": 0,
         "source_offset": offset,
         "batch_index": 0,
+        "price_version": "p1",
+        "rule_version": "r1",
         **given,
     }
 
@@ -128,6 +131,22 @@ def test_usage_rated_late_has_the_amounts_rule_and_currency_of_its_adjustment() 
     found = standing(pl.DataFrame(rows, schema=SCHEMA), dimensions())
     assert found.select("pricing", "unpriced_reason", "rule_id", "currency").row(0) == ("rated", "", "late", "EUR")
     assert found["customer_charge"].to_list() == [Decimal("0.40")]
+
+
+def test_the_versions_of_the_latest_re_rating_are_told_and_of_no_other_correction() -> None:
+    def again(offset: int, of: int, version: int, pricing: str = "rerated") -> Any:
+        named: dict[str, Any] = {"price_version": f"p{version}", "rule_version": f"r{version}"}
+        return correction(offset, of, pricing=pricing, **named)
+
+    rows = [
+        row(1, 1), row(2, 2), row(3, 3, charge=None, **UNPRICED), row(4, 4), row(5, 5),
+        again(6, 1, 2), again(7, 1, 3), correction(8, 1), correction(9, 2), again(10, 3, 4, "rated_later"), void(11, 4),
+    ]  # fmt: skip
+    found = standing(pl.DataFrame(rows, schema=SCHEMA), dimensions()).sort("source_offset")
+    versions = [("p3", "r3"), ("", ""), ("p4", "r4"), ("", ""), ("", "")]
+    assert found.select("rerated_prices", "rerated_rules").rows() == versions
+    alone = standing(pl.DataFrame(rows[:1], schema=SCHEMA), dimensions())
+    assert alone.select("rerated_prices", "rerated_rules").rows() == [("", "")]
 
 
 def test_usage_billed_before_stays_under_its_rule() -> None:

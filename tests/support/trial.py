@@ -9,7 +9,7 @@ from typing import Any
 from billing.loading import parse_version
 from billing.prices import PriceBook, PriceBooks
 from billing.rating import Rater
-from billing.simulation import Comparison, Simulation
+from billing.simulation import Comparison, OfVersions, Simulation
 from billing.standing import BILLED_COLUMNS, CORRECTION_COLUMNS
 from billing.surcharges import RuleBook, RuleBooks
 from sinks.usage_columns import usage_rows
@@ -128,9 +128,15 @@ def rater(prices: str = PRICES, rules: str = NEW_RULES) -> Rater:
     )
 
 
-def simulation(ledger: Iterable[Row], using: Rater | None = None, *, by_tenant: bool = False) -> Comparison:
+def simulation(
+    ledger: Iterable[Row],
+    using: Rater | None = None,
+    *,
+    by_tenant: bool = False,
+    of_versions: OfVersions = lambda prices, rules: None,
+) -> Comparison:
     """The comparison of a ledger, read at once or a tenant at a time."""
-    found = Simulation(using or rater())
+    found = Simulation(using or rater(), of_versions)
     tenants: dict[str, list[Row]] = {}
     for row in ledger:
         tenants.setdefault(row["tenant"] if by_tenant else "", []).append(row)

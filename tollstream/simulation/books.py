@@ -1,7 +1,7 @@
 """The books of a simulation: new ones for the whole range, and for the rest those that are published.
 
 A new book applies to every event of the range, whatever its effective_from says; a published one to the events of its
-time, as in the stream.
+time, as in the stream, and to those that a re-rating rated with it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import TypeVar
 from billing.documents import EPOCH, Versions
 from billing.loading import load_versions
 from billing.prices import PriceBook, PriceBooks
+from billing.rating import Rater
+from billing.simulation import OfVersions
 from billing.surcharges import RuleBook, RuleBooks
 from tollstream.errors import UserError
+from topics.meters import MeterCatalogue
 
 B = TypeVar("B", PriceBook, RuleBook)
 Published = Callable[[], Awaitable[tuple[PriceBooks, RuleBooks]]]
@@ -31,6 +34,27 @@ class TrialBooks:
     rules: RuleBooks
     new_prices: PriceBook | None
     new_rules: RuleBook | None
+
+    def of_versions(self, catalogue: MeterCatalogue) -> OfVersions:
+        """Events that were re-rated: with the versions of that re-rating, but for what is new."""
+        known: dict[tuple[str, str], Rater | None] = {}
+
+        def rater(prices: str, rules: str) -> Rater | None:
+            pair = ("" if self.new_prices else prices, "" if self.new_rules else rules)
+            if pair not in known:
+                price_book, rule_book = self.prices.named(pair[0]), self.rules.named(pair[1])
+                known[pair] = (
+                    Rater(
+                        PriceBooks([throughout(price_book)]) if price_book else self.prices,
+                        RuleBooks([throughout(rule_book)]) if rule_book else self.rules,
+                        catalogue,
+                    )
+                    if price_book or rule_book
+                    else None
+                )
+            return known[pair]
+
+        return rater
 
     @property
     def tags(self) -> frozenset[str]:

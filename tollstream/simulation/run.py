@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from billing.rating import Rater
-from billing.simulation import TAGS, Comparison, Simulation
+from billing.simulation import TAGS, Comparison, OfVersions, Simulation
 from billing.standing import BILLED_COLUMNS, CORRECTION_COLUMNS
 from sinks.usage import PORTION_ROWS, UsageLedger, UsagePortion, UsageRange, UsageRows
 
@@ -23,10 +23,11 @@ async def simulate(
     tags: Collection[str],
     progress: Progress = lambda done, rows: None,
     portion_rows: int = PORTION_ROWS,
+    of_versions: OfVersions = lambda prices, rules: None,
 ) -> Comparison:
     """The comparison of all usage of the range. SinkError; BillingError where amounts cannot be added."""
     portions = await ledger.plan_usage(usage, portion_rows)
-    simulation = Simulation(rater)
+    simulation = Simulation(rater, of_versions)
     done, rows = 0, sum(portion.rows for portion in portions)
     progress(done, rows)
     async for portion, answer in _read_ahead(ledger, portions, frozenset(tags).union(TAGS)):

@@ -14,6 +14,7 @@ from billing.surcharges import RuleBook, RuleBooks
 from tests.support.trial import NEW_RULES, PRICES
 from tollstream.errors import UserError
 from tollstream.simulation.books import trial_books
+from topics.meters import load_catalogue
 
 OLD, LATER = datetime(2021, 6, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -112,3 +113,24 @@ async def test_a_folder_of_several_versions_is_no_single_book(tmp_path: Path) ->
 async def test_a_broken_file_is_named_and_not_taken_for_a_version(tmp_path: Path) -> None:
     with pytest.raises(BookError, match=r"rules\.toml: no valid TOML"):
         await trial_books(None, file(tmp_path, "rules.toml", "version ="), published)
+
+
+async def test_what_was_rated_again_is_rated_with_the_versions_of_then_but_for_what_is_new(tmp_path: Path) -> None:
+    books = await trial_books(None, file(tmp_path, "rules.toml", NEW_RULES), published)
+    rater = books.of_versions(load_catalogue())
+    found = rater("p1", "r1")
+    assert found is not None
+    assert [getattr(found.books.at(moment), "version", None) for moment in (OLD, LATER)] == ["p1", "p1"]
+    assert [version.version for version in found.rules.versions] == ["new"]
+    assert rater("p1", "back") is found, "rules are new: it does not matter what they were"
+    assert rater("never published", "r1") is None
+
+    books = await trial_books(file(tmp_path, "prices.toml", PRICES), None, published)
+    found = books.of_versions(load_catalogue())("p1", "back")
+    assert found is not None
+    assert [version.version for version in found.books.versions] == ["p"]
+    assert getattr(found.rules.at(LATER), "version", None) == "back", "a retroactive one that a re-rating named"
+
+    new = file(tmp_path, "prices.toml", PRICES), file(tmp_path, "rules.toml", NEW_RULES)
+    both = await trial_books(*new, nothing_is_asked_of_the_store)
+    assert both.of_versions(load_catalogue())("p1", "r1") is None

@@ -57,7 +57,8 @@ def command(
     """Rate past usage under other rules or prices, and show who wins and who loses. Changes nothing.
 
     Every event of the range is rated once more, one by one, as it would have been in the stream. A new book applies to
-    the whole range, whatever its effective_from says; what is not given is as published, by each event's own time.
+    the whole range, whatever its effective_from says; what is not given is as published, by each event's own time, or
+    as it was last re-rated.
     Before is what the ledger says today, adjustments included. Usage without a price on one of the sides, in another
     currency, or voided is left out of both, and listed.
     """
@@ -81,12 +82,13 @@ async def _simulate(
     sink = await ClickHouseSink.connect(store)
     try:
         books = await trial_books(prices, rules, lambda: load_published(sink))
-        rater = Rater(books.prices, books.rules, load_catalogue(settings.meters))
+        catalogue = load_catalogue(settings.meters)
+        rater, of_versions = Rater(books.prices, books.rules, catalogue), books.of_versions(catalogue)
         with Progress(
             TextColumn("rating"), BarColumn(), MofNCompleteColumn(), TextColumn("ledger rows"), TimeElapsedColumn(),
             console=Console(stderr=True), transient=True,
         ) as progress:  # fmt: skip
-            comparison = await simulate(sink, rater, usage, books.tags, _told(progress))
+            comparison = await simulate(sink, rater, usage, books.tags, _told(progress), of_versions=of_versions)
         return Report(usage, books, comparison)
     finally:
         await sink.close()
