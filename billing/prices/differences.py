@@ -4,6 +4,8 @@ Change      one price of one name under one condition: provider, model as served
             old and the new price of one unit, None where there is none, and how many times the old one the new one is.
 Conditions  prices are compared as they apply: where only one of the books has a tier or hours, the other's price under
             that condition is the one that applies there without them. So an added tier shows as the change it makes.
+Regions     likewise: where only one of the books has an entry of a region, the other's price is that of the entry for
+            any region, times this region's multiplier. A multiplier that changes is told by itself.
 Aliases     a name that stands for the same model in both books changes with that model, and is not listed again.
 Dangers     sentences: half of the book or more would be gone, a price would be ten times or a tenth of what it was, or
             become free or stop being free, or the currency would be another one.
@@ -23,6 +25,7 @@ from billing.prices.book import PriceBook
 from billing.prices.conditions import Hours, Tier
 from billing.prices.entry import PriceEntry
 from billing.prices.price import Price
+from billing.prices.sheet import PriceSheet
 
 JUMP = 10  # times the old price, up or down
 RATIO_PLACES = Decimal("0.000001")
@@ -132,9 +135,9 @@ def _changes(old: PriceBook | None, new: PriceBook) -> Iterator[PriceChange]:
             modes = {mode for mode, _ in news}
             olds = {key: entry for key, entry in olds.items() if key[0] in modes}
         for key in olds.keys() | news.keys():
-            was, becomes = olds.get(key), news.get(key)
-            if was is not None and becomes is not None and _same(was, becomes):
+            if key in olds and key in news and _same(olds[key], news[key]):
                 continue
+            was, becomes = (book.sheet(provider, name, *key) if book else None for book in (old, new))
             for condition, meter, old_price, new_price in _entry_changes(was, becomes):
                 yield PriceChange(provider, name, *key, condition, meter, old_price, new_price)
 
@@ -158,14 +161,14 @@ def _same(one: PriceEntry, other: PriceEntry) -> bool:
 
 
 def _entry_changes(
-    old: PriceEntry | None, new: PriceEntry | None
+    old: PriceSheet | None, new: PriceSheet | None
 ) -> Iterator[tuple[str, str, Decimal | None, Decimal | None]]:
-    both = [entry for entry in (old, new) if entry is not None]
+    both = [sheet.entry for sheet in (old, new) if sheet is not None]
     for condition in sorted({condition for entry in both for condition in _conditions(entry)}, key=str):
         for meter in sorted({meter for entry in both for meters in entry.all_meters() for meter in meters}):
             if not any(_names(entry, condition, meter) for entry in both):
                 continue  # what applies there is the price of a wider condition, which has its own line
-            was, becomes = (_price(entry, condition, meter) if entry else None for entry in (old, new))
+            was, becomes = (_price(sheet, condition, meter) if sheet else None for sheet in (old, new))
             if was != becomes:
                 yield _condition_words(condition), meter, was, becomes
 
@@ -197,9 +200,9 @@ def _names(entry: PriceEntry, condition: Condition, meter: str) -> bool:
     return met is not None and meter in met.meters and (tier is None or (outer is not None and meter in outer.meters))
 
 
-def _price(entry: PriceEntry, condition: Condition, meter: str) -> Decimal | None:
+def _price(sheet: PriceSheet, condition: Condition, meter: str) -> Decimal | None:
     """The price of one unit that applies under the condition."""
-    tier, hours = condition
+    entry, (tier, hours) = sheet.entry, condition
     bound = tier[0] if tier else -1
     met = _hours(entry, hours)
     layers: list[dict[str, Price]] = [entry.meters]
@@ -208,7 +211,9 @@ def _price(entry: PriceEntry, condition: Condition, meter: str) -> Decimal | Non
         layers.append(met.meters)
         layers += [each.meters for each in met.tiers if each.millionths_above <= bound][-1:]
     found = next((layer[meter] for layer in reversed(layers) if meter in layer), None)
-    return found.unit_price if found else None
+    if found is None or sheet.multiplier is None:
+        return found.unit_price if found else None
+    return EXACT.multiply(found.unit_price, sheet.multiplier)
 
 
 def _at(tiers: tuple[Tier, ...], tier: tuple[int, str] | None) -> Tier | None:

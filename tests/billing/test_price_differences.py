@@ -196,6 +196,28 @@ def test_a_multiplier_that_moves_by_ten_is_a_danger() -> None:
     assert danger == "multiplier of p / eu: 1 -> 10, 10 times as much or more"
 
 
+def test_an_entry_of_a_region_is_compared_with_what_applies_there_without_it() -> None:
+    regions = [{"provider": "p", "region": "eu", "multiplier": "1.5"}]
+    everywhere = _entry(meters={"input_tokens": "0.000002", "output_tokens": "0.000004"})
+    plain = _book(everywhere, regions=regions)
+    own = _book(
+        everywhere,
+        _entry(region="eu", meters={"input_tokens": "0.00003", "search_queries": "0.01"}, tiers=[TIER]),
+        {**everywhere, "region": "us"},
+        regions=regions,
+    )
+    assert _words(plain, own) == [
+        "changed p / m / standard / eu, input_tokens: 0.000003 -> 0.00003 (x10)",
+        "removed p / m / standard / eu, output_tokens: 0.000006 -> none",
+        "added p / m / standard / eu, search_queries: none -> 0.01",
+        "changed p / m / standard / eu, above 200000, input_tokens: 0.000003 -> 0.000004 (x1.333333)",
+    ]
+    assert compare(own, plain).dangers[1:] == [
+        "p / m / standard / eu, input_tokens: 0.00003 -> 0.000003, a tenth or less",
+    ]
+    assert compare(_book(_entry("other")), own).counts["added"] == 7
+
+
 def test_a_ratio_is_told_to_six_places_and_never_of_nothing() -> None:
     change = PriceChange("p", "m", "standard", "", "", "input_tokens", Decimal(3), Decimal(1))
     assert change.ratio == Decimal("0.333333")
@@ -225,7 +247,7 @@ def test_a_retroactive_book_is_compared_in_what_it_names_alone_and_cannot_shrink
     difference = compare(old, _book(_entry("m0", {"input_tokens": "0.000001"}), retroactive=True))
     assert [change.words for change in difference.changes] == [
         "changed p / m0 / standard, input_tokens: 0.000002 -> 0.000001 (x0.5)",
-        "removed p / m0 / standard / eu, input_tokens: 0.000002 -> none",
+        "changed p / m0 / standard / eu, input_tokens: 0.000002 -> 0.000001 (x0.5)",
     ]
     assert difference.terms == (
         "reward share of p: 0.8 -> none",
