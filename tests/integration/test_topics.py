@@ -85,7 +85,7 @@ def test_the_verb_creates_and_shows(
     assert code == 0
     assert name in json.loads(out)["create"]
     code, out, _ = run("create", "--partitions", "2")
-    assert (code, out) == (0, "2 topics are as they should be, 0 of them new.\n")
+    assert (code, out) == (0, "3 topics are as they should be, 0 of them new.\n")
     code, out, _ = run("show", "--partitions", "2")
     assert (code, name in out) == (0, True)
     code, _, err = run("create", "--partitions", "1")
