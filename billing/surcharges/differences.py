@@ -159,7 +159,8 @@ def _place(field: str) -> tuple[int, str]:
 def _terms(old: RuleBook, new: RuleBook) -> Iterator[str]:
     if old.currency != new.currency:
         yield f"currency: {old.currency or 'that of the prices'} -> {new.currency or 'that of the prices'}"
-    for name in sorted(old.model_classes.keys() | new.model_classes.keys()):
+    gone_too = {} if new.retroactive else old.model_classes
+    for name in sorted(gone_too.keys() | new.model_classes.keys()):
         before, after = old.model_classes.get(name, frozenset()), new.model_classes.get(name, frozenset())
         came, gone = sorted(after - before), sorted(before - after)
         moves = [f"with {', '.join(came)}"] * bool(came) + [f"without {', '.join(gone)}"] * bool(gone)

@@ -150,6 +150,13 @@ def test_a_retroactive_book_lacks_only_rules_whose_usage_it_would_charge_by_anot
     assert len(compare(old, book(rule("kept", match=kept), model_classes=CLASSES)).dangers) == 1 + (not gone)
 
 
+def test_of_classes_that_a_retroactive_book_does_not_have_nothing_is_told() -> None:
+    old = book(DEFAULT, model_classes=CLASSES)
+    new = book(DEFAULT, model_classes={"premium": ["m1"]}, retroactive=True)
+    assert compare(old, new).terms == ("model class premium: without m2",)
+    assert len(compare(old, new.model_copy(update={"retroactive": False})).terms) == 2
+
+
 def test_a_currency_of_retroactive_rules_that_is_another_one_is_a_danger_all_the_same() -> None:
     [danger] = compare(book(DEFAULT, currency="USD"), book(rule("a"), currency="EUR", retroactive=True)).dangers
     assert danger == "the currency would be EUR in place of USD"
