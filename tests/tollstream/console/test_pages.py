@@ -259,3 +259,12 @@ async def test_whatever_is_typed_is_only_text(text: str, world: World) -> None:
                     page = await answer.text()
                     read(page)
                     assert "<script" not in page
+
+
+async def test_usage_without_a_price_is_never_shown_as_free(world: World) -> None:
+    async with running(world.configuration) as console:
+        for path in ("/earnings?by=model", "/rewards", "/usage?builder=quill&tenant=globex"):
+            async with asking(console, world)(path, "operator") as answer:
+                words = read(await answer.text())
+                assert "no price yet" in words, path
+                assert " 0.00 " not in words, path

@@ -16,7 +16,6 @@ from tollstream.console.blocks import (
     Page,
     Section,
     Table,
-    amount,
     count,
     tabled,
     to,
@@ -78,9 +77,9 @@ def earnings_table(found: Sequence[Group], by: str, view: View, caption: str) ->
             [
                 Cell(parts.name_of(own), href),
                 count(each.events),
-                amount(each.charge, each.currency, all_places=view.all_places),
-                amount(cost, each.currency, all_places=view.all_places),
-                amount(each.earnings, each.currency, all_places=view.all_places),
+                parts.sum_of(each.charge, each, view),
+                parts.sum_of(cost, each, view),
+                parts.sum_of(each.earnings, each, view),
                 Cell(each.currency),
                 Cell(
                     figures.percent(each.earnings, each.charge), css=f"{NUMBER} {'worse' if each.earnings < 0 else ''}"

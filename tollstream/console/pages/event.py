@@ -104,7 +104,10 @@ def _identity(row: Document) -> Section:
 
 
 def _usage(row: Document) -> Section:
-    rows = [[Cell(figures.words(meter)), Cell(quantity, css=NUMBER)] for meter, quantity in row["usage"].items()]
+    rows = [
+        [Cell(figures.words(meter)), Cell(figures.quantity(Decimal(quantity)), css=NUMBER)]
+        for meter, quantity in row["usage"].items()
+    ]
     return Section(
         "What was used", [Table("As the event says", [Column("Meter"), Column("Quantity", NUMBER)], rows, "Nothing.")]
     )

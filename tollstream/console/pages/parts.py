@@ -8,7 +8,7 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 from tollstream.console import charts, figures
-from tollstream.console.blocks import Block, Choice, Figure, Filter, Tile, Tiles, tile
+from tollstream.console.blocks import NUMBER, WORSE, Block, Cell, Choice, Figure, Filter, Tile, Tiles, amount, tile
 from tollstream.console.periods import Span
 from tollstream.console.queries import usage
 from tollstream.console.queries.usage import Group, Moment
@@ -107,6 +107,18 @@ async def nothing_in(view: View, what: str) -> str:
     if newest and newest != view.span.label:
         return f"No {what} in {view.span.words}. The newest is in {newest}."
     return f"No {what} in {view.span.words}."
+
+
+def waits(each: Group) -> bool:
+    """Whether it is all usage without a price: that is not free, and 0 would say so."""
+    return each.unpriced > 0 and not any(each.amounts.values())
+
+
+def sum_of(value: Decimal, each: Group, view: View, href: str = "") -> Cell:
+    """An amount of a group; how much of it has no price yet is said."""
+    if waits(each):
+        return Cell("no price yet", href, css=f"{NUMBER} {WORSE}")
+    return amount(value, each.currency, href=href, all_places=view.all_places)
 
 
 def explain(builder: str, tenant: str, narrowed: Mapping[str, str], **more: str | int) -> str:

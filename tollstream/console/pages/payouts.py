@@ -157,7 +157,7 @@ async def rewards(view: View) -> Page:
         [
             Cell(each.key[0] or "no provider", note=each.key[1]),
             count(each.events),
-            amount(each.reward, each.currency, all_places=view.all_places),
+            parts.sum_of(each.reward, each, view),
             Cell(each.currency),
             Cell(picture=charts.bar(scale, each.reward, "reward")),
         ]

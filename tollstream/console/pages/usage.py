@@ -12,7 +12,6 @@ from tollstream.console.blocks import (
     Notice,
     Page,
     Section,
-    amount,
     count,
     tabled,
     to,
@@ -50,7 +49,7 @@ async def page(view: View) -> Page:
             ),
             count(each.events),
             count(each.unpriced, css="worse" if each.unpriced else ""),
-            amount(each.charge, each.currency, all_places=view.all_places),
+            parts.sum_of(each.charge, each, view),
             Cell(each.currency),
             Cell(picture=charts.bar(scale, each.charge)),
         ]
@@ -123,7 +122,7 @@ async def _uses(view: View) -> Section:
                 Cell(label, note=where),
                 count(each.events),
                 Cell(parts.meters(each.usage), css="soft"),
-                _charge(each, down, view),
+                parts.sum_of(each.charge, each, view, down),
                 Cell(each.currency),
                 Cell(picture=charts.bar(scale, each.charge)),
             ]
@@ -136,11 +135,3 @@ async def _uses(view: View) -> Section:
     if len(found) > USES_MAX:
         note += f" The {USES_MAX} largest are shown."
     return Section("What it was used for", [tabled(f"In {view.span.words}", columns, rows)], note)
-
-
-def _charge(each: Group, down: str, view: View) -> Cell:
-    """Usage without a price is not free."""
-    if not each.charge and each.unpriced:
-        return Cell("no price yet", down, css=f"{NUMBER} worse")
-    note = figures.counted(each.unpriced, "event") + " without a price" if each.unpriced else ""
-    return amount(each.charge, each.currency, href=down, all_places=view.all_places, note=note)
