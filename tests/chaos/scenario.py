@@ -134,6 +134,15 @@ class Scenario:
             assert time.monotonic() < deadline, self.told(f"{problem} after {seconds} s: {stored}")
             await asyncio.sleep(0.1)
 
+    async def relieve(self, **settings: Any) -> None:
+        """Dismiss all workers, however they end, and hire as many with other settings: those of a test that gives up
+        on the store early may find it too slow on a busy machine, with nothing broken."""
+        members = list(self.crew.members)
+        await asyncio.gather(*(asyncio.to_thread(self.crew.dismiss, worker) for worker in members))
+        self.installation.write_settings(**settings)
+        for _ in members:
+            self.crew.hire()
+
     async def stop(self) -> None:
         """Stop all workers in order: each with exit code 0, everything committed."""
         self.crew.supervise()

@@ -12,6 +12,7 @@ from tests.chaos.proxy import Fate, LyingFront
 from tests.chaos.scenario import scenario
 
 pytestmark = pytest.mark.timeout(400)
+PATIENT = {"clickhouse_timeout_seconds": 60}
 
 
 async def test_a_store_that_is_killed_and_started_again_holds_every_event_once(
@@ -53,6 +54,7 @@ async def test_a_store_that_hangs_longer_than_its_clients_wait_holds_every_event
             finally:
                 stack.clickhouse.resume()
         await publishing
+        await run.relieve(**PATIENT)
         await run.catch_up()
         await run.stop()
         await run.judge()
@@ -69,8 +71,9 @@ async def test_a_store_that_applies_and_then_fails_holds_every_event_once(
             run.crew.hire(), run.crew.hire()
             await run.publish(seconds=8)
             await run.catch_up()
-            await run.stop()
+            await run.relieve(clickhouse_url=clickhouse_url, **PATIENT)
             await front.settle()
+            await run.stop()
             print(dict(front.fates))
             applied = sum(front.fates[fate] for fate in Fate if fate.name.startswith("APPLIED"))
             assert applied >= 5, f"too few inserts failed to show anything: {front.fates}"
@@ -99,6 +102,7 @@ async def test_a_store_away_for_longer_than_a_flush_may_take_ends_the_workers_an
         finally:
             stack.clickhouse.resume()
         assert codes == [1], run.told(f"exit codes {codes}")
+        run.installation.write_settings(flush_seconds_max=60, **PATIENT)
         await publishing
         await run.catch_up()
         assert run.crew.ended == [1]

@@ -24,8 +24,13 @@ CANONICAL = {"m1-snapshot": "m1"}
 matches = st.sets(st.sampled_from(MATCH_FIELDS), max_size=4).flatmap(
     lambda fields: st.fixed_dictionaries({field: st.sampled_from(VALUES[field]) for field in sorted(fields)})
 )
+# As topics/events.py has them: any may be empty, but for mode and route, which always have one of their values.
 tags = st.fixed_dictionaries(
-    {field: st.sampled_from(("", *VALUES[field])) for field in MATCH_FIELDS if field != "model_class"}
+    {
+        field: st.sampled_from(VALUES[field] if field in ("mode", "route") else ("", *VALUES[field]))
+        for field in MATCH_FIELDS
+        if field != "model_class"
+    }
 )
 
 
