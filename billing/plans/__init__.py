@@ -2,6 +2,7 @@
 
 from billing.plans.allowance import Allowance
 from billing.plans.book import PlanBook, PlanBooks, Terms
+from billing.plans.letters import Customer, Sender
 from billing.plans.plan import REQUESTS, Cap, Plan, PlanUnit, TopUp
 from billing.plans.subscription import Segment, Subscription, TaxRate, part, part_of_units, segment_of, whole
 from billing.plans.tier import Tier, TierStep
@@ -10,11 +11,13 @@ __all__ = [
     "REQUESTS",
     "Allowance",
     "Cap",
+    "Customer",
     "Plan",
     "PlanBook",
     "PlanBooks",
     "PlanUnit",
     "Segment",
+    "Sender",
     "Subscription",
     "TaxRate",
     "Terms",

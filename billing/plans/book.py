@@ -22,6 +22,7 @@ from billing.documents import BookError, Moment, Versions
 from billing.loading import load_versions
 from billing.periods import Cycle, Period
 from billing.plans.amounts import Name, Text
+from billing.plans.letters import Customer, Sender
 from billing.plans.plan import Plan
 from billing.plans.subscription import Segment, Subscription, TaxRate, segment_of, whole
 
@@ -68,11 +69,14 @@ class PlanBook(BaseModel):
     default_plan: Name | None = None  # of tenants that are not in `tenants`, for whole periods
     tenants: tuple[Subscription, ...] = ()
     taxes: tuple[TaxRate, ...] = ()
+    sender: Sender = Sender()
+    customers: tuple[Customer, ...] = ()
     content: str = Field("", repr=False)
     digest: str = ""
     _by_tenant: dict[str, tuple[Subscription, ...]] = PrivateAttr(default_factory=dict)
     _plans: dict[str, Plan] = PrivateAttr(default_factory=dict)
     _taxes: dict[str, TaxRate] = PrivateAttr(default_factory=dict)
+    _customers: dict[str, Customer] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> PlanBook:
@@ -84,6 +88,9 @@ class PlanBook(BaseModel):
         for tax in self.taxes:
             if self._taxes.setdefault(tax.id, tax) is not tax:
                 raise ValueError(f"tax {tax.id} stands twice")
+        for customer in self.customers:
+            if self._customers.setdefault(customer.tenant, customer) is not customer:
+                raise ValueError(f"customer {customer.tenant} stands twice: a tenant has one name and one address")
         by_tenant: dict[str, list[Subscription]] = {}
         for each in self.tenants:
             if each.plan not in self._plans:
@@ -111,6 +118,10 @@ class PlanBook(BaseModel):
     def plan(self, plan_id: str) -> Plan | None:
         """The plan of this id."""
         return self._plans.get(plan_id)
+
+    def customer(self, tenant: str) -> Customer:
+        """How the tenant is called on a letter; by its id where the book does not say."""
+        return self._customers.get(tenant) or Customer(tenant=tenant)
 
     def subscriptions(self, tenant: str) -> tuple[Subscription, ...]:
         """All plans that the tenant has or had, oldest first."""

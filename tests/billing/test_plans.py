@@ -11,7 +11,18 @@ import pytest
 from billing.documents import BookError
 from billing.loading import parse_version
 from billing.periods import MONTHS, Cycle, parse_period
-from billing.plans import Plan, PlanBook, PlanBooks, Segment, Subscription, Tier, part, part_of_units, segment_of
+from billing.plans import (
+    Customer,
+    Plan,
+    PlanBook,
+    PlanBooks,
+    Segment,
+    Subscription,
+    Tier,
+    part,
+    part_of_units,
+    segment_of,
+)
 from billing.statements import UsageLine
 
 OCTOBER = parse_period(MONTHS, "2026-10")
@@ -42,6 +53,13 @@ top_ups = [{ id = "more", label = "More", unit = "tasks", quantity = "50", price
 tiers = [{ rule = "r1", kind = "volume", steps = [{ above = "0", price = "0.1" }] }]
 minimum = "5"
 cap = { amount = "50", then = "stop" }
+[sender]
+name = "Acme Tools, S.L."
+address = "Calle Mayor 1\\n28013 Madrid"
+pay_within_days = 14
+[[customers]]
+tenant = "globex"
+name = "Globex Corporation"
 """
 
 
@@ -56,6 +74,10 @@ def _book(text: str = BOOK) -> PlanBook:
          'plans.1.fee: amount: 10.5 has to be written in quotes, such as "0.25": a float is not exact'),
         ('fee = "10"', 'fee = "-1"', "plans.1.fee: amount: -1 is outside 0 to 1000000000"),
         ('id = "basic"', 'id = "a/b"', "plans.1.id: String should match pattern '^[^/\\s]+$'"),
+        ('[[customers]]', '[[customers]]\ntenant = "globex"\n[[customers]]',
+         "customer globex stands twice: a tenant has one name and one address"),
+        ("pay_within_days = 14", "pay_within_days = -1",
+         "sender.pay_within_days: Input should be greater than or equal to 0"),
         ('id = "pro"', 'id = "basic"', "plan basic stands twice: give each plan an id of its own"),
         ('plan = "pro"', 'plan = "gold"', "tenant globex: plan gold is not among basic, pro"),
         ('tax = "es"', 'tax = "fr"', "tenant globex: tax fr is not among the book's taxes"),
@@ -243,3 +265,10 @@ def test_the_cycle_of_a_book_is_a_billing_cycle() -> None:
     assert weekly.billing_cycle == Cycle("week", "Asia/Tokyo")
     assert _book().billing_cycle == MONTHS
     assert date(2026, 10, 5) in {each.since for each in _book().subscriptions("globex")}
+
+
+def test_a_letter_has_the_names_that_the_book_gives_and_ids_otherwise() -> None:
+    book = _book()
+    assert (book.sender.name, book.sender.pay_within_days) == ("Acme Tools, S.L.", 14)
+    assert book.customer("globex").name == "Globex Corporation"
+    assert book.customer("initech") == Customer(tenant="initech", name="", address="")

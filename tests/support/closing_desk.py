@@ -200,11 +200,11 @@ class ClosingDesk:
 
     async def plan(
         self, *tenants: str, version: str = "plans-1", since: str = "2020-01-01T00:00:00Z", kind: str = "month",
-        zone: str = "UTC", more: str = "",
+        zone: str = "UTC", more: str = "", letters: str = "",
     ) -> None:  # fmt: skip
-        """Publish a plan book in which these tenants have the plan `team`."""
+        """Publish a plan book in which these tenants have the plan `team`; `letters` stands at the end of the book."""
         named = "".join(TENANT.format(tenant=tenant, more=more) for tenant in tenants)
-        text = PLANS.format(version=version, since=since, kind=kind, zone=zone, tenants=named)
+        text = PLANS.format(version=version, since=since, kind=kind, zone=zone, tenants=named + letters)
         await publish(self.store, parse_version(text, ".toml", "plans", PlanBook), "ada", "a test")
 
     async def grant(self, grant: Grant) -> None:

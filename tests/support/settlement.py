@@ -67,7 +67,7 @@ async def put_closed(
         statements=len(statements),
     )
     [frozen] = await append(store, CLOSING_JOURNAL, {"builder": builder}, lambda _: [entry])
-    rows = Rows(frozen)
+    rows = Rows(frozen, None)
     for number, statement in enumerate(statements, first):
         rows.add(statement, number)
     for table, written in rows.tables():

@@ -6,7 +6,8 @@ The document is what the tenant gets (`tollstream.rendering.record`); the date o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +15,12 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from billing.money import EXACT
+from billing.plans import PlanBook
 from billing.statements import Statement
 from sinks.agreements import CREDIT_GRANTS, GrantRecord, grant_row
 from sinks.closings import Closing
 from sinks.statements import CREDIT_DRAWS, POSTING_SETS, STATEMENT_LINES, STATEMENTS, reference_of
-from tollstream.rendering.document import StatementDocument
+from tollstream.rendering.document import Party, StatementDocument
 from tollstream.rendering.record import written
 
 STATEMENT = "statement"  # the kind of document in posting sets
@@ -32,10 +34,21 @@ def is_empty(statement: Statement) -> bool:
     return not (statement.lines or statement.postings or statement.draws or statement.carried_over)
 
 
-def document_of(statement: Statement, entry: Closing, number: int) -> StatementDocument:
-    """The statement as it goes out."""
+def document_of(statement: Statement, entry: Closing, number: int, book: PlanBook | None) -> StatementDocument:
+    """The statement as it goes out, with the names that the plan book in force at the period's end gives."""
     issued = entry.recorded_at.astimezone(ZoneInfo(entry.cycle.zone)).date()
-    return StatementDocument(statement, reference_of(statement.builder, number), issued)
+    plain = StatementDocument(statement, reference_of(statement.builder, number), issued)
+    if book is None:
+        return plain
+    sender, customer = book.sender, book.customer(statement.tenant)
+    days = sender.pay_within_days
+    return replace(
+        plain,
+        pay_by=None if days is None else issued + timedelta(days=days),
+        builder=Party(sender.name, sender.address),
+        tenant=Party(customer.name, customer.address),
+        note=sender.note,
+    )
 
 
 @dataclass(slots=True)
@@ -43,6 +56,7 @@ class Rows:
     """Columns of every table, filled a statement at a time."""
 
     entry: Closing  # that of the frozen input
+    book: PlanBook | None  # in force at the period's end
     statements: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     draws: list[dict[str, Any]] = field(default_factory=list)
@@ -72,7 +86,7 @@ class Rows:
                 "currency": statement.currency,
                 "charge_currency": statement.charge_currency,
                 "lines": len(statement.lines),
-                "document": written(document_of(statement, entry, number)).decode(),
+                "document": written(document_of(statement, entry, number, self.book)).decode(),
             }
             | {name: getattr(totals, name) for name in SUMS}
         )

@@ -227,6 +227,7 @@ async def _write(
     async def read(within: TenantRange) -> pa.Table:
         return await store.read_frozen(entry.builder, entry.closing_id, within)
 
+    book = basis.plans.in_force(basis.period)
     number, done = entry.first_number, 0
     sums: Sums = {}
     refusals: list[Refusal] = []
@@ -236,7 +237,7 @@ async def _write(
         done += len(portion.tenants)
         if refusals:
             continue  # one pass shows everything that is missing
-        rows = Rows(frozen_entry)
+        rows = Rows(frozen_entry, book)
         for each in portion.statements:
             if not is_empty(each):
                 rows.add(each, number)

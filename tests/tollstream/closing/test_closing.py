@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -54,6 +54,35 @@ async def test_usage_of_the_period_is_billed_to_the_last_digit_and_numbered_by_t
         "0.005"
     )
     assert sum(posted.values()) == 0
+
+
+LETTERS = """
+[sender]
+name = "Acme Tools, S.L."
+address = "Calle Mayor 1\\n28013 Madrid"
+note = "By bank transfer, please."
+pay_within_days = 14
+[[customers]]
+tenant = "globex"
+name = "Globex Corporation"
+"""
+
+
+async def test_a_statement_carries_the_names_that_the_plan_book_had_at_the_periods_end(desk: ClosingDesk) -> None:
+    desk.store_rows(*some_usage(desk))
+    await desk.plan("globex", letters=LETTERS)
+    await desk.plan(
+        "globex", version="plans-2", since="2026-02-01T00:00:00Z", letters=LETTERS.replace("Acme Tools", "Acme Works")
+    )
+    await desk.close("2026-01")
+    globex, initech, _ = await desk.statements()
+    assert globex["builder"] == {"id": "acme", "name": "Acme Tools, S.L.", "address": "Calle Mayor 1\n28013 Madrid"}
+    assert (globex["tenant"]["name"], globex["note"]) == ("Globex Corporation", "By bank transfer, please.")
+    assert date.fromisoformat(globex["pay_by"]) - date.fromisoformat(globex["issued"]) == timedelta(days=14)
+    assert initech["tenant"] == {"id": "initech", "name": "", "address": ""}
+    await desk.close("2026-02")
+    later, *_ = await desk.statements(period="2026-02")
+    assert later["builder"]["name"] == "Acme Works, S.L."
 
 
 async def test_closed_is_closed_whatever_comes_afterwards(desk: ClosingDesk) -> None:
