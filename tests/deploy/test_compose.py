@@ -91,7 +91,7 @@ def test_every_dependency_exists_and_can_meet_its_condition() -> None:
 
 
 def test_what_runs_on_is_watched_and_started_again() -> None:
-    for name in ("kafka", "clickhouse", "worker", "prometheus"):
+    for name in ("kafka", "clickhouse", "worker", "alerts", "console", "prometheus"):
         service = _services()[name]
         assert service["restart"] == "unless-stopped", name
         assert "healthcheck" in service, name
@@ -123,13 +123,24 @@ def test_the_books_mounted_by_default_are_valid() -> None:
     RuleBooks.load(books / "rules")
 
 
-def test_prometheus_scrapes_the_workers_where_they_answer() -> None:
+def test_prometheus_scrapes_workers_and_watchers_where_they_answer() -> None:
     configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
-    [job] = configuration["scrape_configs"]
-    [discovery] = job["dns_sd_configs"]
-    assert discovery["names"] == ["worker"]
-    assert discovery["port"] == int(_services()["worker"]["environment"]["TOLLSTREAM_METRICS_PORT"])
+    discoveries = [found for job in configuration["scrape_configs"] for found in job["dns_sd_configs"]]
+    answer = {
+        "worker": int(_services()["worker"]["environment"]["TOLLSTREAM_METRICS_PORT"]),
+        "alerts": int(_services()["alerts"]["command"][-1]),
+    }
+    assert {name: found["port"] for found in discoveries for name in found["names"]} == answer
+    for name in answer:
+        assert _services()[name]["environment"]["TOLLSTREAM_METRICS_HOST"] == "0.0.0.0"
     assert [(PROMETHEUS / name).is_file() for name in configuration["rule_files"]] == [True]
+
+
+def test_the_console_answers_on_the_port_that_is_published() -> None:
+    console = _services()["console"]
+    port = console["environment"]["TOLLSTREAM_CONSOLE_PORT"]
+    assert console["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f":{port}/healthz" in console["healthcheck"]["test"][-1]
 
 
 def _rules() -> list[dict[str, Any]]:
