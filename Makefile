@@ -106,6 +106,10 @@ bench: $(STAMP)  ## events per second end to end, and what each stage costs
 bench-rating: $(STAMP)  ## what rating costs with large books, as a ratio to small ones
 	@$(RUN) bench.rating $(ARGS)
 
+.PHONY: bench-close
+bench-close: $(STAMP)  ## how long a month takes to close: ARGS='--tenants 100000'
+	@$(RUN) bench.close $(ARGS)
+
 .PHONY: mutants
 mutants: $(STAMP)  ## change billing in thousands of ways: which changes does no test notice?
 	@POLARS_MAX_THREADS=1 $(RUN) tests.mutation.run $(ARGS)
