@@ -59,7 +59,7 @@ class ClickHouseStatementStore:
         return covering([portion.last[1] for portion in portions])
 
     async def write_rows(self, table: str, rows: pa.Table) -> None:
-        """Rows of `statements`, `statement_lines`, `credit_draws` or `posting_sets`."""
+        """Rows of a table of `readers.statements.SCHEMAS`; equal rows written again change nothing."""
         await self._client.run(statements.write_statement_rows, self._client, table, rows)
 
     async def write_postings(self, sets: Iterable[PostingSet]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,10 +20,12 @@ from tests.support.running_usage import BUILDER, RunningUsage, partition_of
 from tollstream import cli
 from tollstream.alerts.changes import Changes
 from tollstream.alerts.watcher import LookReport, Watcher, WatcherConfiguration
+from tollstream.balances.document import balance_record
 from tollstream.balances.reading import LiveBalances
 from topics.administration import create_topics
 from topics.alerts import decode_alert
 from topics.catalogue import TopicSpec
+from topics.quantities import plain_text
 
 LAST = MONTHS.previous(period_of(MONTHS, datetime.now(UTC)))
 
@@ -80,6 +83,51 @@ async def test_a_single_look_publishes_what_is_reached_and_the_next_one_nothing(
         ("globex", "gift", "reached", 80),
         ("globex", "gift", "reached", 100),
     ]
+
+
+async def test_the_views_hold_the_balances_that_were_looked_at(
+    usage: RunningUsage, bootstrap_servers: str, topic: str
+) -> None:
+    def view(name: str) -> list[dict[str, Any]]:
+        return usage.client.query_rows(
+            f"SELECT * FROM {usage.configuration.database}.{name} ORDER BY ALL", doing="asking"
+        )
+
+    async def same() -> None:
+        """What `tollstream balance` computes at this moment."""
+        live = LiveBalances(usage.client)
+        outlook = await live.outlook(BUILDER)
+        tenants = await live.tenants(outlook)
+        made = [balance_record(each, lines=False) async for part in live.read(outlook, tenants) for each in part]
+        heads = [
+            (row["tenant"], row["plan"], plain_text(row["spent"]), row["charge_currency"]) for row in view("balances")
+        ]
+        assert heads == [(each["tenant"], each["plan"], each["spent"], each["charge_currency"]) for each in made]
+        items = {
+            (row["tenant"], row["item"]): tuple(plain_text(row[name]) for name in ("used", "limit", "left"))
+            for row in view("balance_items")
+        }
+        assert items == {
+            (each["tenant"], held["key"]): (held["used"], held["limit"], held["left"])
+            for each in made
+            for held in (*each["allowances"], *each["credits"], each["cap"])
+        }
+
+    await usage.plan(included="10", cap="100")
+    await usage.grant("gift", "globex", "20")
+    usage.use("globex", "35.25")
+    usage.use("initech", "4")
+    await usage.flush()
+    assert view("balances") == []
+    mine = watcher(usage, bootstrap_servers, topic)
+    await mine.once()
+    await same()
+    usage.use("globex", "-12")
+    usage.use("umbra", "1")
+    await usage.flush()
+    await mine.once()
+    await same()
+    assert [row["tenant"] for row in view("balances")] == ["globex", "initech", "umbra"]
 
 
 async def test_voids_and_raised_limits_are_told_so_that_gateways_let_go(

@@ -10,6 +10,7 @@ import clickhouse_connect
 import pytest
 
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
+from sinks.clickhouse.client import Client
 from tests.support import analysts
 
 PAGE = Path(__file__).parents[2] / "docs" / "analysts.md"
@@ -20,6 +21,9 @@ async def test_golden_the_analysts_page_prints_what_its_queries_answer(database:
     sink = await ClickHouseSink.connect(database)
     await analysts.seed(sink)
     await sink.close()
+    balances = Client.connect(database)
+    await analysts.seed_balances(balances)
+    balances.close()
     client = clickhouse_connect.get_client(host=database.host, port=database.port, database=database.database)
     page = PAGE.read_text(encoding="utf-8")
 
@@ -48,7 +52,7 @@ def test_every_query_on_the_page_has_its_answer_beneath_it() -> None:
     [
         "billable_totals", "builder_earnings", "provider_rewards", "platform_fees", "usage_by_feature_and_model",
         "dead_letters_by_reason", "dead_letter_details", "unpriced_usage", "reconciliation", "reconciliation_by_key",
-        "usage_since_last_statement",
+        "usage_since_last_statement", "balances", "balance_items",
     ],
 )  # fmt: skip
 def test_every_view_is_on_the_page(view: str) -> None:

@@ -71,6 +71,7 @@ RELEASED: Mapping[str, str] = {
     "0019-payout-terms.sql": "d7252931300f5a08",
     "0020-grants-of-rules.sql": "1a435aa7dd57aeff",
     "0021-usage-since-last-statement.sql": "b8fece4e46805c8e",
+    "0022-live-balances.sql": "d2ffa64372a33b26",
 }
 
 

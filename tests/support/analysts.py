@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
+from sinks.balances import LIVE_BALANCES
+from sinks.clickhouse.client import Client
+from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.contract import Sink
 from tests.support import rows
 from tests.support.rows import WINDOW, Row, ledger_row, void_row
@@ -78,3 +83,24 @@ async def seed(sink: Sink) -> None:
             ]
         )
     )
+
+
+async def seed_balances(client: Client) -> None:
+    """What a watcher would have kept of two tenants: one with a plan, one whose statement would be in another currency
+    that has no rate."""
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    common = {"builder": "acme", "period": "2026-01", "period_start": WINDOW, "period_end": end, "as_of": WINDOW}
+    nothing: dict[str, Any] = {name: [] for name in ("kind", "item", "label", "unit", "used", "limit")}
+    north = common | {
+        "tenant": "north", "plan": "team", "currency": "EUR", "total": Decimal("10.41"), "charge_currency": "USD",
+        "spent": Decimal("1.5"), "refusal": "", "kind": ["allowance", "credit", "cap"],
+        "item": ["team/answers", "gift-7", "cap"], "label": ["Included answers", "Welcome", "Spend cap"],
+        "unit": ["requests", "USD", "USD"], "used": [Decimal(100), Decimal("1.5"), Decimal("1.5")],
+        "limit": [Decimal(100), Decimal(5), Decimal(20)],
+    }  # fmt: skip
+    south = common | nothing | {
+        "tenant": "south", "plan": "team", "currency": "EUR", "total": Decimal(0), "charge_currency": "USD",
+        "spent": Decimal(0), "refusal": "there is no rate from USD to EUR",
+    }  # fmt: skip
+    rows = pa.Table.from_pylist([north, south], schema=LIVE_BALANCES)
+    await ClickHouseStatementStore(client).write_rows("live_balances", rows)

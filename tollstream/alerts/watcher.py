@@ -2,7 +2,8 @@
 
     1  wait for the turn    (`turn.py`; `once` does not wait: it fences whoever is at it, who begins again)
     2  open the log         everybody else is fenced, the record is what the topic holds
-    3  look                 at all tenants first, then at those that have changed; publish; the look is done
+    3  look                 at all tenants first, then at those that have changed; publish; keep the balances for
+                            analysts; the look is done
     4  again                after `poll_seconds`, or as long as the look took: half of a core at the most
 
 What may pass sends it back to 1 after a pause; nothing is done before it is published, and nothing is published that
@@ -29,6 +30,7 @@ from tollstream.alerts.levels import TenantNow, alerts_of
 from tollstream.alerts.log import AlertLog, FencedError, UnconfirmedError
 from tollstream.alerts.record import AlertRecord
 from tollstream.alerts.turn import Turn
+from tollstream.balances.kept import kept
 from tollstream.balances.outlook import Outlook
 from tollstream.balances.reading import Balance, LiveBalances
 from tollstream.errors import UserError
@@ -179,6 +181,7 @@ class Watcher:
                 events = [event for balance in portion for event in self._lacking(outlook, balance)]
                 if events:
                     await log.publish(events)
+                await self._balances.store.write_rows("live_balances", kept(portion))
                 for event in events:
                     self._metrics.count("tollstream_alerts_published_total", 1, kind=event.kind.value)
                 looked, published = looked + len(portion), published + len(events)

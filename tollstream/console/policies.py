@@ -27,13 +27,14 @@ FOR_TENANTS = {
     "credit_grants": "builder, tenant, grant_id, kind, unit, currency, quantity, price_paid, granted_at, "
     "expires_at, label",
     "credit_draws": "",
+    "live_balances": "",
     "notes": "builder, sequence, note_id, kind, tenant, statement, period, currency, amount, recorded_at",
     "closings": "builder, sequence, closing_id, period, period_start, period_end, state, first_number, statements, "
     "recorded_at",
 }
 # Of what the console reads for everybody, the only thing that is to be read as it stands: books name others.
 FOR_EVERYBODY = ("fx_rates",)
-VIEWS_FOR_TENANTS = ("billable_totals", "issued_statements", "closed_periods")
+VIEWS_FOR_TENANTS = ("billable_totals", "issued_statements", "closed_periods", "balances", "balance_items")
 VIEWS = (
     *VIEWS_FOR_TENANTS, "builder_earnings", "usage_by_feature_and_model", "unpriced_usage", "postings", "billed_usage",
 )  # fmt: skip

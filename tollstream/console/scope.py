@@ -43,6 +43,7 @@ RULES: Mapping[str, Rule] = {
     "credit_draws": OWN,
     "credit_grants": OWN,
     "notes": OWN,
+    "live_balances": OWN,
     "closing_usage": OWN,
     # A tenant's balance is computed from these; what stands in them of others is shown to no tenant.
     "closings": Rule(OF_BUILDER, OF_BUILDER),

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pyarrow as pa
 
 from sinks.agreements import CREDIT_GRANTS
+from sinks.balances import LIVE_BALANCES
 from sinks.clickhouse.client import Client
 from sinks.clickhouse.readers.conditions import text, window
 from sinks.clickhouse.readers.journals import to_rows
@@ -30,6 +31,7 @@ SCHEMAS = {
     "credit_draws": CREDIT_DRAWS,
     "posting_sets": POSTING_SETS,
     "credit_grants": CREDIT_GRANTS,
+    "live_balances": LIVE_BALANCES,
 }
 _HEAD = tuple(StatementHead.__dataclass_fields__)
 _POSTED = tuple(PostedSum.__dataclass_fields__)
