@@ -19,7 +19,7 @@ SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # The parts of the suite that start real processes, and kill them: a broker and an engine for each pytest worker. They
-# wait more than they compute, so more of them run at once than there are cores. The simulation runs fewer seeds in
+# wait more than they compute, so more of them run at once than there are cores, the longest files first. The simulation runs fewer seeds in
 # `make test` than in `make sim`, which keeps the whole under a quarter of an hour.
 REAL := integration or chaos or packaging or docker
 
@@ -55,8 +55,8 @@ demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one wo
 test: $(STAMP)  ## everything: lint, types, and every test, on the real broker and engine
 	@$(MAKE) --no-print-directory lint types
 	@echo "PYTHONHASHSEED=$(PYTHONHASHSEED)"; failed=0; \
-	TOLLSTREAM_SIM_SEEDS=$${TOLLSTREAM_SIM_SEEDS:-600} $(PYTEST) -n 2 --dist worksteal -m "not ($(REAL))" $(ARGS) || failed=1; \
-	$(PYTEST) -n 4 --dist loadfile -m "$(REAL)" $(ARGS) || failed=1; \
+	TOLLSTREAM_SIM_SEEDS=$${TOLLSTREAM_SIM_SEEDS:-300} $(PYTEST) -n 2 --dist worksteal -m "not ($(REAL))" $(ARGS) || failed=1; \
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m "$(REAL)" $(ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: fmt

@@ -26,8 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test under tests/<folder>/ carries the mark of that name; one that asks for real servers is integration."""
+    """A test under tests/<folder>/ carries the mark of that name; one that asks for real servers is integration.
+
+    Files that ask for the longest time-outs come first: side by side, nobody waits at the end for one that began late.
+    """
     here = Path(__file__).parent
+    longest: dict[Path, float] = {}
+    for item in items:
+        asked = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), float(asked.args[0]) if asked and asked.args else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
     for item in items:
         if REAL_SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)

@@ -40,7 +40,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder / "environment", with_pip=True, symlinks=True)
     commands = folder / "environment" / "bin"
     install = (commands / "python", "-m", "pip", "install", "--no-compile")
-    _run(*install, "--require-hashes", "--requirement", ROOT / "deploy" / "docker" / "requirements.lock")
+    # The lock names all there is to install; that nothing is missing from it is checked afterwards.
+    lock = ROOT / "deploy" / "docker" / "requirements.lock"
+    _run(*install, "--no-deps", "--require-hashes", "--requirement", lock)
     _run(*install, "--no-deps", wheel)
     return commands
 
@@ -83,9 +85,17 @@ def test_the_installed_command_answers_help_and_version(installed: Path, tmp_pat
     assert _run(installed / "tollstream", "--version", cwd=tmp_path).strip() == "tollstream, version 0.1.0"
 
 
+EVERY_HELP = """
+from click.testing import CliRunner
+from tollstream.cli import VERBS, cli
+for verb in VERBS:
+    shown = CliRunner().invoke(cli, [verb, "--help"])
+    assert shown.exit_code == 0 and "Example" in shown.output, (verb, shown.output, shown.exception)
+"""
+
+
 def test_every_installed_verb_finds_what_it_imports(installed: Path, tmp_path: Path) -> None:
-    for verb in ("demo", "up", "worker", "emit", "topics", "schema", "rate", "reconcile", "doctor"):
-        assert "Example" in _run(installed / "tollstream", verb, "--help", cwd=tmp_path), verb
+    _run(installed / "python", "-c", EVERY_HELP, cwd=tmp_path)
 
 
 def test_another_distributions_agents_on_the_path_is_refused(installed: Path, tmp_path: Path) -> None:
