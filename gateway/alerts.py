@@ -29,12 +29,12 @@ from aiokafka.errors import KafkaError
 
 from topics.alerts import AlertEvent, AlertKind, PastCap, decode_alert
 from topics.catalogue import ALERTS_TOPIC
+from topics.ending import ended
 from topics.errors import TopicError
 
 LOG = logging.getLogger(__name__)
 FETCH_MILLISECONDS = 500
 PAUSE_SECONDS = 1.0
-STOP_SECONDS_MAX = 5.0
 ALL_OF_IT = 100
 _Item = tuple[AlertKind, str]
 
@@ -107,13 +107,13 @@ class AlertFollower:
                 await consumer.start()
                 await self._read_to_the_end(consumer)
         except (TimeoutError, KafkaError, OSError) as error:
-            await _stop(consumer)
+            await ended(consumer.stop())
             raise AlertsUnavailableError(
                 f"{self._topic} at {self._servers} was not read to its end within {self._start_seconds_max:g} s "
                 f"({error!r}): start the broker, or correct the address."
             ) from error
         except BaseException:
-            await _stop(consumer)
+            await ended(consumer.stop())
             raise
         self._consumer = consumer
         self._following = asyncio.create_task(self._follow(consumer), name="alerts")
@@ -128,7 +128,7 @@ class AlertFollower:
             await asyncio.gather(following, return_exceptions=True)
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _stop(consumer)
+            await ended(consumer.stop())
 
     async def _read_to_the_end(self, consumer: AIOKafkaConsumer) -> None:
         if self._topic not in await consumer.topics():
@@ -174,18 +174,6 @@ class AlertFollower:
 def _counts(alert: AlertEvent, now: datetime) -> bool:
     """Whether it says anything now: half or more is reached, and its period has not ended."""
     return alert.threshold > 0 and (alert.kind is AlertKind.CREDIT or now < alert.period_end)
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS_MAX):
-            await consumer.stop()
-    except Exception as error:  # nothing is asked of it any more
-        LOG.debug("the consumer of alerts did not stop in order: %r", error)
-    except asyncio.CancelledError:  # of a task of the library's own, unless somebody cancels this one
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
 
 
 class SyncAlertFollower:

@@ -21,11 +21,12 @@ from aiokafka.structs import RecordMetadata
 
 from gateway.emitter.errors import EmitterSetupError
 from topics.encodings.message import Message
+from topics.ending import ended
 
 # The library logs what it then raises; whoever sets up logging still sees it.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 REQUEST_SECONDS_MAX = 10.0  # one attempt; a broker that does not answer is asked again
-STOP_SECONDS_MAX = 5.0
+FLUSH_SECONDS_MAX = 5.0  # at the end
 PRODUCER_BATCH_BYTES = 256 * 1024
 
 
@@ -154,9 +155,8 @@ def _delivered(done: asyncio.Future[RecordMetadata]) -> bool:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop; what the broker does not confirm within STOP_SECONDS_MAX fails, where stop() alone would wait for ever."""
+    """Stop; what the broker does not confirm within FLUSH_SECONDS_MAX fails, where stop() alone would wait for ever."""
     with contextlib.suppress(TimeoutError, KafkaError):
-        await asyncio.wait_for(producer.flush(), STOP_SECONDS_MAX)
+        await asyncio.wait_for(producer.flush(), FLUSH_SECONDS_MAX)
     producer._message_accumulator.fail_all(ProducerClosed())
-    with contextlib.suppress(TimeoutError, KafkaError, asyncio.CancelledError):
-        await asyncio.wait_for(producer.stop(), STOP_SECONDS_MAX)
+    await ended(producer.stop())

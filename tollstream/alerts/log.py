@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,12 +26,12 @@ from aiokafka.errors import KafkaError, ProducerClosed, ProducerFenced
 from tollstream.alerts.record import AlertRecord
 from topics.alerts import AlertEvent, decode_alert, encode_alert
 from topics.catalogue import ALERTS_TOPIC
+from topics.ending import ended
 from topics.errors import TopicError
 
 LOG = logging.getLogger(__name__)
 TRANSACTION_ALERTS_MAX = 500
 TRANSACTION_TIMEOUT_SECONDS = 20  # so long what a dead writer left open holds up readers, unless the next is faster
-STOP_SECONDS_MAX = 5.0
 FETCH_MILLISECONDS = 500
 LISTED_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds
 
@@ -241,16 +241,3 @@ def _look_at(future: asyncio.Future[Any]) -> None:
     """It was raised already where somebody waited for its like; asyncio complains unless it is looked at."""
     if not future.cancelled():
         future.exception()
-
-
-async def ended(stopping: Coroutine[Any, Any, None]) -> None:
-    """A client of Kafka, stopped, whatever comes of it: nothing is asked of it any more."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS_MAX):
-            await stopping
-    except Exception as error:  # of a library whose own tasks trip over what was failed under them
-        LOG.debug("a client of Kafka did not stop in order: %r", error)
-    except asyncio.CancelledError:  # of a task of the library's own, unless somebody cancels this one
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise

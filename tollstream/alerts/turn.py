@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
-from tollstream.alerts.log import UnconfirmedError, ended
+from tollstream.alerts.log import UnconfirmedError
+from topics.ending import ended
 
 START_SECONDS_MAX = 30.0
 DAY_MS = 86_400_000  # nothing is ever polled: membership is all that is wanted
