@@ -20,8 +20,9 @@ from deploy.embedded.clickhouse_front.failures import EngineFailure
 
 SESSION_SECONDS = 60.0  # ClickHouse's default
 SESSION_SECONDS_MAX = 3_600.0
-# The embedded engine is the one behind clickhouse-local; these make it take statements as a server does.
-_SERVER_DEFAULTS: dict[str, str] = {"implicit_select": "0"}
+# The embedded engine is the one behind clickhouse-local; the first makes it take statements as a server does. The other
+# is deploy/clickhouse/exact-reads.xml: no client's read loses rows to a cached verdict.
+_SERVER_DEFAULTS: dict[str, str] = {"implicit_select": "0", "use_query_condition_cache": "0"}
 # Names for Python objects that the binding takes as formats; to ClickHouse they are unknown.
 _NOT_FORMATS = frozenset(("dataframe", "arrowtable", "datastore", "debug"))
 

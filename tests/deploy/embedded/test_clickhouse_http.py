@@ -7,12 +7,17 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
 from deploy.embedded.clickhouse_front import native_blocks
 from tests.support.plain_http import ask, packed, unpacked
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_ping_and_status_answer(clickhouse_url: str) -> None:
@@ -48,6 +53,16 @@ def test_the_query_may_stand_in_the_url_or_the_body_or_both(clickhouse_url: str,
     assert ask(clickhouse_url, b"3", query="SELECT", wait_end_of_query=wait).body == b"3\n"
     assert ask(clickhouse_url, b"SELECT 4", default_format="JSONEachRow", wait_end_of_query=wait).body == b'{"4":4}\n'
     assert ask(clickhouse_url, b"SELECT {x:UInt8}", param_x="5", wait_end_of_query=wait).body == b"5\n"
+
+
+@pytest.mark.parametrize("session", [{}, {"session_id": "analyst"}])
+def test_no_clients_read_trusts_the_cache_of_conditions(clickhouse_url: str, session: dict[str, Any]) -> None:
+    """As on a server with deploy/clickhouse/exact-reads.xml, which says why."""
+    profile = ElementTree.parse(ROOT / "deploy" / "clickhouse" / "exact-reads.xml").find("./profiles/default")
+    assert profile is not None
+    for setting in profile:
+        sql = f"SELECT value FROM system.settings WHERE name = '{setting.tag}'"
+        assert ask(clickhouse_url, sql, **session).body.decode().strip() == setting.text
 
 
 # Statements that answer with nothing, not even an empty result.
