@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from billing.currencies import exponent
+
 CONTEXT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 SMALL, SMALL_PLACES = Decimal(10), 6
-_PLACES = {
-    **dict.fromkeys(("CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"), 0),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 
 
 def places_of(currency: str, amounts: Iterable[Decimal]) -> int:
     """How many places to show of these amounts in `currency`, and of whatever adds up to them."""
     largest = max((amount.copy_abs() for amount in amounts), default=ZERO)
-    return SMALL_PLACES if largest < SMALL else _PLACES.get(currency, 2)
+    return SMALL_PLACES if largest < SMALL else exponent(currency)
 
 
 def counted(number: int, noun: str) -> str:
