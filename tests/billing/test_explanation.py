@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,8 @@ from billing.errors import BillingError
 from billing.explanation import amounts_of, compare, corrections_of, explain_usage, target_of
 from billing.explanation.arithmetic import plain, quotient, total
 from billing.explanation.charge import charge_of, explained_kinds
+from billing.explanation.standing import NOTHING, minus, plus, sum_of
+from billing.explanation.usage import Amounts, UsageExplanation
 from billing.surcharges import Rule
 from billing.surcharges.kinds import KINDS
 from tests.golden.explanation.pages import CATALOGUE, NOON, PRICE_BOOKS, RULE_BOOKS, adjustment, billed, void
@@ -212,7 +215,69 @@ def test_a_correction_by_hand_that_does_not_balance_is_named() -> None:
     first = billed(1, {"input_tokens": "1000"})
     crooked = adjustment(2, first, {"reward": "0", "fee": "0", "earnings": "1"}, "?", customer_charge=Decimal(2))
     [found] = corrections_of(first, [first, crooked], _no_rerating)
-    assert [each.name for each in found.differences] == ["balance"]
+    assert [(each.name, each.ledger, each.explained) for each in found.differences] == [
+        ("balance", "does not balance", "balances")
+    ]
+
+
+def _priced(usage: dict[str, str]) -> UsageExplanation:
+    """As if a later book came to what today's comes to for this usage."""
+    row = billed(1, usage)
+    return explain_usage(
+        {name: row[name] for name in DIMENSION_COLUMNS}, row["usage"], microseconds(row["event_time"]),
+        PRICE_BOOKS.versions[0], RULE_BOOKS.versions[0], CATALOGUE,
+    )  # fmt: skip
+
+
+def _parts(amounts: Amounts) -> dict[str, str]:
+    return {"reward": str(amounts.provider_reward), "fee": str(amounts.platform_fee),
+            "earnings": str(amounts.builder_earnings)}  # fmt: skip
+
+
+def test_a_re_rating_is_the_difference_to_what_rating_made_or_to_all_that_stands() -> None:
+    first = billed(1, {"input_tokens": "1000"})
+    was, due = amounts_of(first), _priced({"input_tokens": "3000"})
+    assert was is not None
+    assert due.amounts is not None
+    rise = plus(due.amounts, minus(was))
+    again = adjustment(2, first, _parts(rise), "rated again")
+    gift = adjustment(3, first, {"reward": "0", "fee": "0", "earnings": "-0.0004"}, "goodwill")
+    same = adjustment(4, first, {"reward": "0", "fee": "0", "earnings": "0"}, "nothing has changed")
+    all_of_it = adjustment(5, first, {"reward": "0", "fee": "0", "earnings": "0.0004"}, "without the goodwill")
+    wrong = adjustment(6, first, {"reward": "0", "fee": "0", "earnings": "0.1"}, "a slip")
+    rows = [first, again, gift, same, all_of_it, wrong]
+    found = corrections_of(first, rows, lambda row: None if row is gift else due)
+    assert [each.differences for each in found[:4]] == [(), (), (), ()]
+    below = plus(due.amounts, minus(_only(Decimal("0.0004"))))
+    assert [each.standing for each in found[:4]] == [due.amounts, below, below, due.amounts]
+    # What rating made of it, what was done by hand left out; and where that is replaced, all that stood.
+    assert [each.basis for each in found[:4]] == [was, None, due.amounts, below]
+    assert {each.name: each.ledger for each in found[4].differences} == {
+        "builder_earnings": "0.100000000000", "customer_charge": "0.100000000000",
+    }  # fmt: skip
+
+
+def _only(earnings: Decimal) -> Amounts:
+    return Amounts(Decimal(0), Decimal(0), Decimal(0), earnings, earnings)
+
+
+def test_usage_that_waited_is_rated_later_from_nothing_on() -> None:
+    waiting = billed(1, {"input_tokens": "1000"}, model="nw-new")
+    due = _priced({"input_tokens": "1000"})
+    assert due.amounts is not None
+    later = adjustment(2, waiting, _parts(due.amounts), "its price is there")
+    [found] = corrections_of(waiting, [waiting, later], lambda row: due)
+    assert (found.before, found.basis, found.standing) == (None, NOTHING, due.amounts)
+    assert found.differences == ()
+    [unknown] = corrections_of(waiting, [waiting, later], lambda row: replace(due, amounts=None))
+    assert {each.explained for each in unknown.differences} == {""}
+
+
+def test_a_sum_passes_over_what_has_no_price() -> None:
+    one = amounts_of(billed(1, {"input_tokens": "1000"}))
+    assert one is not None
+    assert sum_of([None, one, None, one]) == plus(one, one)
+    assert sum_of([]) == NOTHING
 
 
 @pytest.mark.parametrize("column", ["base_cost", "provider_reward", "platform_fee", "builder_earnings"])

@@ -87,6 +87,31 @@ def test_what_a_gift_paid_goes_back_to_the_gift_and_not_to_the_customer() -> Non
     # Seven were drawn of r1, one of r2; six are used of r1 now, so one goes back and 0.3 of money.
     assert [(draw.line, draw.quantity, draw.amount) for draw in found.draws] == [("usage/r1", D(-1), D("-0.1"))]
     assert found.totals.exact == D("-0.3")
+    [credit] = [each for each in found.lines if each.key == "adjustment/2026-10/credit/g1"]
+    assert credit.reason == "1 task given back for 2026-10: usage taken back."
+
+
+def test_a_gift_of_money_that_pays_for_more_says_how_much() -> None:
+    closings = Closings(grants=[GRANT])
+    closings.usage(OCTOBER, [line("r1", "1", "2")])
+    closings.close(OCTOBER, (whole(OCTOBER, plan()),))
+    closings.change(OCTOBER, "late", [line("r1", "1", "1.5")])
+    closings.change(OCTOBER, "rerate", [line("r1", "0", "0.25")])
+    [credit] = [each for each in closings.close(NOVEMBER).lines if each.key == "adjustment/2026-10/credit/g1"]
+    assert (credit.charge, credit.reason) == (
+        D("-1.75"), "1.75 USD used for 2026-10: late usage and usage rated again.",
+    )  # fmt: skip
+
+
+def test_an_allowance_that_covers_more_or_less_says_how_many_units() -> None:
+    closings = Closings()
+    closings.usage(OCTOBER, [line("r1", "6", "6")])
+    closings.close(OCTOBER, (whole(OCTOBER, plan(allowances=[allowance("10")])),))
+    closings.change(OCTOBER, "void", [line("r1", "-2", "-2")])
+    lines = {each.key: each for each in closings.close(NOVEMBER).lines}
+    changed = lines["adjustment/2026-10/allowance/pro/included"]
+    assert (changed.quantity, changed.unit, changed.charge) == (D(2), "tasks", D(2))
+    assert changed.reason == "Usage taken back changed what was included in 2026-10."
 
 
 def test_units_of_a_repriced_line_stay_covered_whatever_they_cost() -> None:

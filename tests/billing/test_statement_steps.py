@@ -10,9 +10,9 @@ import pytest
 
 from billing.credits import CreditError
 from billing.fx import FxRates, MissingRate, Rate
-from billing.plans import Segment, whole
+from billing.plans import Segment, TaxRate, whole
 from billing.postings import BUILDER_FUNDING, BUILDER_PAYABLE, FX_DIFFERENCE, PLATFORM_FUNDING, total
-from billing.statements import Refusal, StatementInput, statement
+from billing.statements import Refusal, StatementInput, Totals, statement
 from tests.support.closings import Closings
 from tests.support.plain_statements import GRANT, allowance, charges, covered, line, made, plan, shown
 from tests.support.statement_strategies import NOVEMBER, OCTOBER
@@ -71,6 +71,14 @@ def test_an_allowance_covers_the_dearest_units_first_and_no_free_ones() -> None:
     assert [each.charge for each in found.lines if each.kind == "allowance"] == [D(-3), D("-0.5")]
 
 
+def test_an_allowance_that_is_used_up_leaves_the_rest_to_the_next_one() -> None:
+    found = made(
+        line("r1", "10", "10"), line("r2", "10", "20"),
+        of=plan(allowances=[allowance("5", id="first"), allowance("3", id="second")]),
+    )  # fmt: skip
+    assert charges(found, "allowance") == {"pro/first": "-10", "pro/second": "-6"}
+
+
 def test_an_allowance_with_rules_covers_them_in_their_order_and_no_others() -> None:
     lines = line("r1", "10", "1"), line("r2", "10", "3"), line("r3", "10", "5")
     assert covered(made(*lines, of=plan(allowances=[allowance("15", rules=["r1", "r2"])]))) == {"r1": "10", "r2": "5"}
@@ -124,6 +132,14 @@ def test_what_rolls_over_is_bounded_by_what_stands_over_already() -> None:
     assert (first.expires_at, first.rules, first.kind) == (None, ("r1",), "rollover")
     [second] = closings.close(NOVEMBER, (whole(NOVEMBER, rolling),)).carried_over
     assert second.quantity == 5  # 10 are unused, and 7 of 12 stand over
+
+
+def test_what_stands_over_of_other_allowances_and_other_gifts_bounds_nothing() -> None:
+    rolling = plan(allowances=[allowance("10", rollover=True, rollover_max="12")])
+    other = replace(GRANT, id="other", kind="rollover", unit="pages", quantity=D(9), source="2026-09/pro/pages")
+    gift = replace(GRANT, id="gift", unit="pages", quantity=D(9), source="2026-09/pro/included")
+    found = made(line("r1", "3", "3"), of=rolling, grants=(other, gift))
+    assert [(grant.tenant, grant.quantity) for grant in found.carried_over] == [("globex", D(7))]
 
 
 def test_what_a_void_frees_and_what_is_unused_stand_over_together_within_the_bound() -> None:
@@ -225,6 +241,19 @@ def test_a_price_is_asked_for_once_and_not_again_by_the_next_statement() -> None
     closings = Closings(grants=[replace(GRANT, kind="prepaid", price_paid=D(4))])
     assert charges(closings.close(OCTOBER), "top_up") == {"g1": "4"}
     assert charges(closings.close(NOVEMBER), "top_up") == {}
+
+
+def test_totals_are_net_and_tax_and_what_was_paid_already_comes_off() -> None:
+    bought = replace(GRANT, kind="top_up", unit="pages", quantity=D(9), price_paid=D(4), settled=True)
+    tax = TaxRate.model_validate({"id": "es", "label": "IVA 21 %", "rate": "0.21"})
+    found = made(line("r1", "3", "1.006"), of=plan(), grants=(bought,), tax=tax)
+    assert found.totals == Totals(D("5.006"), D("5.01"), D("1.05"), D("6.06"), D("4.00"), D("2.06"))
+    assert [(each.key, each.unit, each.quantity, each.amount, each.refers_to) for each in found.lines] == [
+        ("usage/r1", "tasks", D(3), D("1.01"), "r1"),
+        ("top_up/g1", "", None, D("4.00"), "g1"),
+        ("tax/es", "", None, D("1.05"), "es"),
+        ("payment/g1", "", None, D("-4.00"), "g1"),
+    ]
 
 
 def test_a_grant_in_another_currency_is_refused() -> None:
