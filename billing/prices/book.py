@@ -141,13 +141,9 @@ class PriceBook(BaseModel):
         """The model that a served name stands for: itself, unless it is an alias."""
         return self._models.get((provider, model), model)
 
-    def entry(self, provider: str, model: str, mode: str, region: str) -> PriceEntry | None:
-        """The entry of the exact region, else the one for any region; `model` may be an alias."""
-        sheet = self.sheet(provider, model, mode, region)
-        return sheet.entry if sheet else None
-
     def sheet(self, provider: str, model: str, mode: str, region: str) -> PriceSheet | None:
-        """All prices that such usage can meet, None where the book has none."""
+        """All prices that such usage can meet: of the exact region, else of any; `model` may be an alias. None where
+        the book has none."""
         model = self.canonical_model(provider, model)
         entry, multiplier = self._entries.get((provider, model, mode, region)), None
         if entry is None:

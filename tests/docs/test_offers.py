@@ -133,8 +133,9 @@ def test_the_steps_start_from_the_events_and_prices_of_the_page(offer: str) -> N
     lines = {tuple(line.split()[:2]): line for line in pages.block(page, "text").splitlines() if line}
     for event in _events(page):
         tags = event["tags"]
-        entry = prices.entry(tags["provider"], tags["model"], tags["mode"], "")
-        assert entry is not None
+        sheet = prices.sheet(tags["provider"], tags["model"], tags["mode"], "")
+        assert sheet is not None
+        entry = sheet.entry
         wanted = {
             (quantity, entry.meters[meter].unit_price)
             for meter, quantity in event["usage"].items()

@@ -33,7 +33,7 @@ def test_entries_that_the_list_does_not_have_are_kept_and_those_it_has_are_the_l
         ("p / a / batch", "1"),
         ("own / x / standard", "1"),
     ]
-    assert book.entry("own", "x", "standard", "") is not None
+    assert book.sheet("own", "x", "standard", "") is not None
 
 
 def test_a_name_is_what_the_list_says_it_is() -> None:
