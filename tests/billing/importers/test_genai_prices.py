@@ -261,3 +261,36 @@ def test_what_is_malformed_is_left_out_by_itself() -> None:
         ("acme:good", SkipReason.MALFORMED),
     ]
     assert "noon" in next(each.sentence for each in imported.skipped if each.key == "acme:hours")
+
+
+def test_a_write_of_five_minutes_takes_the_place_of_cache_writes_in_general() -> None:
+    meters = _meters(_imported(_mtok(input="3", cache_write="4", cache_write_5m="3.75")))
+    assert meters["cache_write_5m_tokens"] == "0.00000375"
+
+
+def test_what_is_left_out_is_named_with_its_model_field_and_reason() -> None:
+    prices = {**_mtok(input="1"), "input_pixels_gpixels": "1", "moon_fees": "1", "output_mtok": "dear"}
+    models = [
+        {"id": "m", "match": {"or": [{"equals": "m"}, {"starts_with": "m-"}]}, "prices": prices},
+        {"id": "m", "match": {"equals": "m"}, "prices": _mtok(input="2")},
+    ]
+    imported = import_genai_prices([{"id": "acme", "models": models}], at=DAY)
+    assert {(each.key, each.field, each.reason, each.sentence) for each in imported.skipped} == {
+        ("acme:m", "", SkipReason.CONFLICT, "acme / m / standard is listed twice; the first one is taken"),
+        ("acme:m", "input_pixels_gpixels", SkipReason.NO_METER, "no meter counts this"),
+        ("acme:m", "match, starts_with 'm-'", SkipReason.PATTERN,
+         "a pattern of names: write those in use as aliases"),
+        ("acme:m", "moon_fees", SkipReason.UNKNOWN_FIELD, "sounds like a price, and is not known here"),
+        ("acme:m", "output_mtok", SkipReason.MALFORMED, "'dear' is no price"),
+    }  # fmt: skip
+    assert _meters(imported)["input_tokens"] == "0.000001"
+
+
+def test_a_list_below_a_key_is_read_like_a_list() -> None:
+    imported = import_genai_prices({"providers": _list(_mtok(input="1"))}, at=DAY)
+    assert _meters(imported)["input_tokens"] == "0.000001"
+
+
+def test_models_that_are_none_are_refused_with_their_provider() -> None:
+    with pytest.raises(BookError, match="the models of 'acme' are no list of models with ids"):
+        import_genai_prices([{"id": "acme", "models": [{"name": "m"}]}], at=DAY)
