@@ -253,8 +253,9 @@ async def build(configuration: ClickHouseConfiguration) -> None:
         client.close()
 
 
-async def _record(store: ClickHouseStatementStore, journal: Journal[R], builder: str, entry: R) -> None:
-    await append(store, journal, {"builder": builder}, lambda _: [entry])
+async def _record(store: ClickHouseStatementStore, journal: Journal[R], builder: str, *entries: R) -> None:
+    """At one place, as they are decided together."""
+    await append(store, journal, {"builder": builder}, lambda _: entries)
 
 
 async def _write(sink: ClickHouseSink, stored: list[Row]) -> None:
@@ -274,7 +275,7 @@ async def _close(sink: ClickHouseSink, store: ClickHouseStatementStore, end: int
 
 
 async def _pay(store: ClickHouseStatementStore, builder: str) -> None:
-    """A payout of October; quill's was paid. And a reward, which is of no Builder."""
+    """A payout of October; quill's was paid. And two rewards, which are of no Builder and decided together."""
     posted = [
         Posting(each.account, each.party, each.currency, each.refers_to, each.amount)
         for each in await store.read_posted(builder)
@@ -297,7 +298,8 @@ async def _pay(store: ClickHouseStatementStore, builder: str) -> None:
         record, builder="", payout_id="R-000001", kind="reward", party="northwind", amount=Decimal("41.25"),
         carried=Decimal(0), document=json.dumps({"lines": lines}),
     )  # fmt: skip
-    await _record(store, PAYOUT_JOURNAL, "", reward)
+    other = replace(reward, payout_id="R-000002", party="southwind", amount=Decimal("7.50"))
+    await _record(store, PAYOUT_JOURNAL, "", reward, other)
 
 
 async def _note(store: ClickHouseStatementStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
@@ -272,3 +273,49 @@ async def test_usage_without_a_price_is_never_shown_as_free(world: World) -> Non
                 words = read(await answer.text())
                 assert "no price yet" in words, path
                 assert " 0.00 " not in words.partition("Reward statements")[0], path  # where 0 is carried, it is 0
+
+
+async def test_what_was_decided_together_is_all_shown(world: World) -> None:
+    """A month's rewards have one place in their journal, as have a Builder's payouts in several currencies."""
+    async with running(world.configuration) as console, asking(console, world)("/rewards", "operator") as answer:
+        _, _, decided = read(await answer.text()).partition("Reward statements")
+        assert "R-000001 northwind" in decided
+        assert "R-000002 southwind" in decided
+        async with asking(console, world)("/payout?id=R-000002", "operator") as other:
+            assert "7.50" in read(await other.text())
+
+
+async def test_a_feature_and_a_model_lead_to_their_customers_and_on_to_what_they_used(world: World) -> None:
+    async with running(world.configuration) as console:
+        ask = asking(console, world)
+        for by, tag in (("feature", "feature="), ("model", "model=")):
+            async with ask(f"/earnings?by={by}&period=2026-10", "quill") as answer:
+                links = [unescape(each) for each in HREF.findall(await answer.text())]
+            down = [each for each in links if "by=customer" in each and tag in each]
+            assert down, by
+            charges: list[str] = []
+            for each in down:
+                async with ask(each, "quill") as answer:
+                    text = await answer.text()
+                    assert "/usage?builder=quill" in unescape(text)
+                    charges += re.findall(r"Customers pay ([\d.,]+) USD", read(text))
+            assert len(charges) == len(down)
+            assert len(set(charges)) > 1, "each page is about its own usage alone"
+
+
+async def test_a_price_of_less_than_a_cent_and_an_event_show_the_digits_that_count(world: World) -> None:
+    async with running(world.configuration) as console:
+        ask = asking(console, world)
+        async with ask("/statement/document?builder=quill&number=1&form=html", "quill/globex") as answer:
+            printed = read(await answer.text())
+        async with ask("/statement?builder=quill&number=1", "quill/globex") as answer:
+            shown = read(await answer.text())
+        for price in re.findall(r"× ([\d.]+)", printed):
+            assert f" {price} " in shown, "as the printed statement has it"
+        async with ask("/event?id=call-38", "quill") as answer:
+            words = read(await answer.text())
+        names = ("Customer charge", "Provider reward", "Platform fee", "Builder earnings")
+        found = [re.search(rf"{name} (−?[\d.]+) USD", words) for name in names]
+        charge, *parts = (Decimal(each[1].replace("−", "-")) for each in found if each)
+        assert len(parts) == 3
+        assert sum(parts) == charge

@@ -33,10 +33,12 @@ async def page(view: View) -> Page:
     chosen = view.text("by") or "feature"
     if chosen not in BY:
         raise NotFoundError
-    span, search = view.span, view.text("search")
-    found = await view.ask(usage.groups, BY[chosen], view.builder, "", span, "earnings", search, ROWS + 1, view.skip)
+    span, search, narrowed = view.span, view.text("search"), _narrowed(view)
+    found = await view.ask(
+        usage.groups, BY[chosen], view.builder, "", span, "earnings", search, ROWS + 1, view.skip, False, narrowed
+    )
     shown = found[:ROWS]
-    moments = await view.ask(usage.moments, view.builder, "", span, BY[chosen], search)
+    moments = await view.ask(usage.moments, view.builder, "", span, BY[chosen], search, narrowed)
     sums = usage.sums(moments)
     form = await parts.choose(view, "/earnings", Choice("search", f"{chosen.capitalize()} begins with", search))
     tabs = [(f"By {name}", "" if name == chosen else view.here(by=name, search=None, page=None)) for name in BY]
@@ -53,7 +55,27 @@ async def page(view: View) -> Page:
     about = (
         "Earnings are what is left of the charge after what the AI costs: providers' rewards and the platform's fee."
     )
-    return Page(f"Earnings, {span.words}", blocks, "earnings", about)
+    of, crumbs = "", list[tuple[str, str]]()
+    if narrowed:
+        of = f" of {parts.name_of(narrowed.values())}"
+        crumbs = [("Earnings", to("/earnings", builder=view.builder, period=span.label))]
+    return Page(f"Earnings{of}, {span.words}", blocks, "earnings", about, crumbs)
+
+
+def _narrowed(view: View) -> dict[str, str]:
+    """The feature or model that somebody clicked: the page is about its usage alone."""
+    return {name: value for name in usage.TAGS if (value := view.text(name))}
+
+
+def _down(each: Group, by: str, view: View) -> str:
+    """Where a row comes from: a feature's or a model's customers, and a customer's uses; "" where a tag is missing."""
+    builder, *own = each.key
+    if by == "customer":
+        return to("/usage", builder=builder, tenant=own[0], period=view.span.label)
+    tags = dict(zip(usage.GROUPS[BY[by]][1:], own, strict=True))
+    if not all(own):
+        return ""
+    return to("/earnings", by="customer", builder=builder, period=view.span.label, **{**_narrowed(view), **tags})
 
 
 def _note(shown: Sequence[Group]) -> str:
@@ -69,13 +91,10 @@ def earnings_table(found: Sequence[Group], by: str, view: View, caption: str) ->
     rows = []
     for each in found:
         own = each.key if not view.builder else each.key[1:]
-        href = ""
-        if by == "customer":
-            href = to("/usage", builder=each.key[0], tenant=each.key[1], period=view.span.label)
         cost = each.reward + each.fee
         rows.append(
             [
-                Cell(parts.name_of(own), href),
+                Cell(parts.name_of(own), _down(each, by, view)),
                 count(each.events),
                 parts.sum_of(each.charge, each, view),
                 parts.sum_of(cost, each, view),

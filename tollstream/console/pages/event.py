@@ -6,6 +6,7 @@ From the document of `tollstream explain`; a tenant sees what was used and what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,7 @@ from tollstream.console.blocks import (
     Preformatted,
     Section,
     Table,
+    Tile,
     Tiles,
     amount,
     tile,
@@ -124,7 +126,8 @@ def _tenant_row(given: Document) -> list[Block]:
     if charge is None:
         blocks.append(Notice("This usage waits for a price: nothing is charged for it yet.", "worse"))
     else:
-        blocks.append(Tiles([tile("Charge", Decimal(charge), currency, note=f"exactly {charge} {currency}")]))
+        exactly = replace(_tile("Charge", Decimal(charge), currency), note=f"exactly {charge} {currency}")
+        blocks.append(Tiles([exactly]))
     rule = arithmetic.get("rule")
     if rule:
         facts = [
@@ -142,6 +145,11 @@ def _tenant_row(given: Document) -> list[Block]:
         columns = [Column("What"), Column("Why"), Column("Change of the charge", NUMBER)]
         blocks.append(Section("Since then", [Table("In the order of the log", columns, rows)]))
     return blocks
+
+
+def _tile(label: str, value: Decimal, currency: str) -> Tile:
+    """All digits: of a single event they matter, and rounded ones do not add up."""
+    return replace(tile(label, value, currency), text=figures.priced(value, currency))
 
 
 def _charge(row: Document) -> Cell:
@@ -165,7 +173,7 @@ def _row(row: Document, about: Document) -> list[Block]:
     if standing is None:
         blocks.append(Notice(" ".join(told["what_is_missing"]) or "It stands without any amount.", "worse"))
     else:
-        blocks.append(Tiles([tile(_name(name), Decimal(standing[name]), currency) for name in PARTS]))
+        blocks.append(Tiles([_tile(_name(name), Decimal(standing[name]), currency) for name in PARTS]))
     if told["arithmetic"] is not None:
         blocks += _arithmetic(told["arithmetic"], told)
     else:

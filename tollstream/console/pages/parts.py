@@ -27,7 +27,7 @@ def meters(quantities: dict[str, Decimal], most: int = 4) -> str:
     """1,000 input tokens, 200 output tokens; the rest is counted."""
     found = [f"{figures.quantity(value)} {figures.words(meter)}" for meter, value in quantities.items()]
     rest = len(found) - most
-    return ", ".join(found[:most]) + (f" and {rest} more meters" if rest > 0 else "")
+    return ", ".join(found[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def split_tiles(sums: Group, view: View) -> Tiles:

@@ -38,6 +38,7 @@ from tollstream.console.queries import statements
 from tollstream.console.queries.statements import ClosedPeriod
 from tollstream.console.view import ROWS, NotFoundError, View
 from tollstream.rendering import Form, StatementDocument, file_name, render
+from tollstream.rendering import figures as documents
 from tollstream.rendering.record import RecordError, parse
 
 NUMBER_MAX = 10**15
@@ -223,7 +224,7 @@ def _lines(found: StatementDocument, head: StatementHead, periods: dict[str, Clo
         counted = f"{figures.quantity(line.quantity)} {line.unit}" if line.quantity is not None else ""
         price = figures.priced(line.unit_price, head.currency) if line.unit_price is not None else ""
         if not exact and line.unit_price is not None:
-            price = figures.money(line.unit_price, head.currency)
+            price = documents.unit_price(line.unit_price, head.currency)
         title = f"{figures.exact(line.unit_price)} {head.currency}" if line.unit_price is not None else ""
         favour = BETTER if shown < 0 else ""
         cell = amount(shown, head.currency, href=href, all_places=exact, css=favour)
@@ -231,7 +232,7 @@ def _lines(found: StatementDocument, head: StatementHead, periods: dict[str, Clo
         rows.append(
             [
                 Cell(line.label, note=line.reason),
-                Cell(figures.words(line.kind), css="soft"),
+                Cell(figures.words(line.kind), css="soft word"),
                 Cell(counted, css=NUMBER if counted else f"{NUMBER} none"),
                 Cell(price, title=title, css=NUMBER if price else f"{NUMBER} none"),
                 Cell(cell.text, cell.href, full, cell.css),

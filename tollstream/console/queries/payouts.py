@@ -43,7 +43,9 @@ class PaidOut:
 def payouts(
     client: Client, kind: str, builder: str, payout_id: str = "", limit: int = 50, skip: int = 0
 ) -> list[PaidOut]:
-    """The newest periods first. With `payout_id` that one, with its document."""
+    """The newest periods first. With `payout_id` that one, with its document.
+
+    What was recorded first at a place stands, all of it: rewards of a month, and currencies of a payout, share one."""
     database = client.configuration.database
     own = f"AND builder = {text(builder)}" if builder else ""
     one = f"AND payout_id = {text(payout_id)}" if payout_id else ""
@@ -53,8 +55,13 @@ def payouts(
             ifNull(m.reference, '') AS reference, isNotNull(m.paid_at) AS is_paid
         FROM
         (
-            SELECT * FROM {database}.payouts WHERE sequence > 0 {own}
-            ORDER BY builder, sequence, recorded_at LIMIT 1 BY builder, sequence
+            SELECT * FROM {database}.payouts
+            WHERE (builder, sequence, record_id) IN
+            (
+                SELECT builder, sequence, argMin(record_id, (recorded_at, record_id)) FROM {database}.payouts
+                WHERE sequence > 0 {own} GROUP BY builder, sequence
+            )
+            ORDER BY builder, payout_id, recorded_at LIMIT 1 BY builder, payout_id
         ) AS p
         LEFT JOIN
         (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 from billing.money import EXACT
@@ -25,6 +26,7 @@ GROUPS: dict[GroupName, tuple[str, ...]] = {
     "provider": ("provider", "model"),
     "use": ("rule_id", "feature", "provider", "model"),
 }
+TAGS = ("feature", "provider", "model")  # what the customers of a row are asked by
 ORDERS = {
     "charge": "sum(customer_charge) DESC",
     "earnings": "sum(builder_earnings) ASC",
@@ -89,12 +91,13 @@ def groups(
     limit: int = 50,
     skip: int = 0,
     usage: bool = False,
+    narrowed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Group]:
-    """Rows of one kind, ordered by an amount; ties by key."""
+    """Rows of one kind, ordered by an amount; ties by key. `narrowed`: only usage with these tags."""
     columns = GROUPS[by]
     named = ", ".join(f"toString({column}) AS {column}_key" for column in columns)
     keys = ", ".join(columns)
-    wanted = [*_where(builder, tenant, span), *_searched(columns, search)]
+    wanted = [*_where(builder, tenant, span), *_searched(columns, search), *_narrowed(narrowed)]
     meters = "sumMap(usage)" if usage else "map()"
     customers = "uniq(builder, tenant)" if by == "builder" else "0"
     sql = f"""
@@ -112,11 +115,17 @@ def groups(
 
 
 def moments(
-    client: Client, builder: str, tenant: str, span: Span, by: GroupName = "builder", search: str = ""
+    client: Client,
+    builder: str,
+    tenant: str,
+    span: Span,
+    by: GroupName = "builder",
+    search: str = "",
+    narrowed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Moment]:
     """By day, of a day by hour; of what `groups` would list. At most the days of a year, for each currency."""
     unit = "window_start" if span.by_hour else "toStartOfDay(window_start)"
-    wanted = [*_where(builder, tenant, span), *_searched(GROUPS[by], search)]
+    wanted = [*_where(builder, tenant, span), *_searched(GROUPS[by], search), *_narrowed(narrowed)]
     sql = f"""
         SELECT toInt64(toUnixTimestamp({unit})) AS start, toString(currency) AS code,
             toInt64(sum(net_events)) AS net_events_sum, toInt64(sum(unpriced_events)) AS unpriced_sum, {_SUMS}
@@ -202,6 +211,10 @@ def _searched(columns: Collection[str], search: str) -> list[str]:
         return []
     column = list(columns)[-1]
     return [f"startsWithCaseInsensitiveUTF8(toString({column}), {text(search)})"]
+
+
+def _narrowed(tags: Mapping[str, str]) -> list[str]:
+    return [f"{name} = {text(value)}" for name, value in tags.items() if name in TAGS]
 
 
 def _group(row: dict[str, Any], columns: Collection[str]) -> Group:
