@@ -138,6 +138,8 @@ class ClosingDesk:
                 for name in rows.NULL_AMOUNTS:
                     row[name] = (row[name] or Decimal(0)) + (each[name] or Decimal(0))
                 row |= {name: each[name] for name in ("rule_id", "currency")}
+                if each["pricing"] == "rated_later":  # it waits no more
+                    row |= {"pricing": "rated", "unpriced_reason": ""}
         return void_row(self._offset(), row)
 
     def rerate(self, target: Mapping[str, Any], difference: str, **more: Any) -> Row:
@@ -156,10 +158,10 @@ class ClosingDesk:
             currency="USD",
         )  # fmt: skip
 
-    def waiting(self, tenant: str, time: datetime) -> Row:
-        """Usage without a price."""
-        none: dict[str, Any] = {"pricing": "unpriced", "unpriced_reason": "no_price", "rule_id": "", "currency": ""}
-        return self.usage(tenant, time, **none | rows.NULL_AMOUNTS)
+    def waiting(self, tenant: str, time: datetime, rule_id: str = "") -> Row:
+        """Usage without a price; the rater names the rule where one applies."""
+        none: dict[str, Any] = {"pricing": "unpriced", "unpriced_reason": "no_price", "rule_id": rule_id}
+        return self.usage(tenant, time, **none | {"currency": "USD" if rule_id else ""} | rows.NULL_AMOUNTS)
 
     def store_rows(self, *new: Row, newest: datetime | None = None) -> None:
         """Store them as a worker does: ledger, totals of what changed, checkpoint."""

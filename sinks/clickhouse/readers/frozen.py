@@ -4,8 +4,9 @@ Exact     With no total beyond the cut (`totals_ahead`), what is copied is the l
 Changes   of a tenant's closed period: totals now, less what was billed. Only those are looked at in which a total has
           grown since the cut of the closing before. Ledger rows since that cut say what voids and re-ratings did of it;
           the rest is late usage, so that the three always add up to the difference.
-Moved     Usage that waited for a price stays, with its quantities, in the total of usage without one, and its amounts
-          stand where the later rating put them. Statements count it there: `_moved` brings quantities to amounts.
+Moved     Usage that waits for a price counts for nobody, whether a rule is known for it or not: `_waits` takes off what
+          totals count of it under its rule. It stays there with its quantities when it is rated, and its amounts stand
+          where the later rating put them. Statements count it there: `_moved` brings quantities to amounts.
 """
 
 from __future__ import annotations
@@ -66,12 +67,13 @@ def read_tenants(client: Client, scope: UsageScope) -> list[tuple[str, int]]:
 
 
 def has_moved(client: Client, scope: UsageScope) -> bool:
-    """Whether any usage in scope was rated after it had waited."""
+    """Whether any usage in scope waits for a price, or was rated after it had waited."""
     sql = f"""
         SELECT 1 AS found FROM {client.configuration.database}.usage_ledger
-        WHERE {windows(scope, scope.earlier[0] if scope.earlier else scope.start)} AND pricing = 'rated_later' LIMIT 1
+        WHERE {windows(scope, scope.earlier[0] if scope.earlier else scope.start)}
+            AND pricing IN ('unpriced', 'rated_later') LIMIT 1
     """
-    return bool(client.query_rows(sql, doing="looking for usage that was rated later"))
+    return bool(client.query_rows(sql, doing="looking for usage that waits or was rated later"))
 
 
 def freeze(client: Client, scope: UsageScope, closing_id: str, tenants: TenantRange, moved: bool) -> None:
@@ -169,8 +171,9 @@ def _own(client: Client, scope: UsageScope, tenants: TenantRange, moved: bool) -
     start = window(scope.start)
     rows = _of_totals(client, f"{windows(scope, scope.start)} AND {between(tenants)}")
     if moved:
-        brought = f"SELECT {_ROW} FROM ({_moved(client, scope, tenants)}) WHERE window_start >= {start}"
-        rows = f"SELECT {_ROW} FROM ({rows}) UNION ALL {brought}"
+        for more in (_moved, _waits):
+            more_rows = f"SELECT {_ROW} FROM ({more(client, scope, tenants)}) WHERE window_start >= {start}"
+            rows = f"SELECT {_ROW} FROM ({rows}) UNION ALL {more_rows}"
     return f"""
         SELECT {_NAMED} FROM
         (
@@ -199,8 +202,10 @@ def _changes(client: Client, scope: UsageScope, tenants: TenantRange, moved: boo
     """
     since = f"source_offset >= {offset(scope.previous_cut)} AND source_offset < {offset(scope.cut)}"
     corrected = f"""
-        SELECT toString(l.tenant) AS tenant, window_start, {KEY}, if(rule_id = '' OR kind != 'void', 0, -1) AS events,
-            {_USAGE}, {", ".join(f"ifNull(l.{name}, {NOTHING}) AS {name}" for name in tables.AMOUNTS)},
+        SELECT toString(l.tenant) AS tenant, window_start, {KEY},
+            if(rule_id = '' OR pricing = 'unpriced' OR kind != 'void', 0, -1) AS events,
+            if(rule_id = '' OR pricing = 'unpriced', {_NONE}, usage) AS counted,
+            {", ".join(f"ifNull(l.{name}, {NOTHING}) AS {name}" for name in tables.AMOUNTS)},
             {at} AS period, if(kind = 'void', 'void', 'rerate') AS why
         FROM
         (
@@ -215,6 +220,12 @@ def _changes(client: Client, scope: UsageScope, tenants: TenantRange, moved: boo
         """
         parts.append(f"SELECT * EXCEPT since REPLACE ('late' AS why) FROM ({brought})")
         parts.append(_under_its_own_name(f"SELECT * EXCEPT since FROM ({brought}) WHERE since"))
+        parts.append(
+            f"""
+            SELECT {_ROW}, {at} AS period, 'late' AS why FROM ({_waits(client, scope, tenants)})
+            WHERE {earlier(scope)} AND (tenant, {at}) IN ({have_grown})
+            """
+        )
     rows = " UNION ALL ".join(f"SELECT {_ROW}, period, why FROM ({part})" for part in parts)
     return f"""
         SELECT {_NAMED} FROM
@@ -266,6 +277,21 @@ def _moved(client: Client, scope: UsageScope, tenants: TenantRange) -> str:
         ) AS u
         ON a.tenant = u.tenant AND a.window_start = u.window_start
             AND a.target_high = u.identity_high AND a.target_low = u.identity_low
+    """
+
+
+def _waits(client: Client, scope: UsageScope, tenants: TenantRange) -> str:
+    """Usage that came without a price and with a rule, below the cut: what totals count of it, taken off again."""
+    where = f"{windows(scope, scope.earlier[0] if scope.earlier else scope.start)} AND {between(tenants)}"
+    return f"""
+        SELECT toString(w.tenant) AS tenant, window_start, {KEY}, toInt64(-({NET})) AS events,
+            {_NEGATED.format("w.usage")} AS counted, {_ZEROS}
+        FROM
+        (
+            SELECT * FROM {client.configuration.database}.usage_ledger
+            WHERE {where} AND pricing = 'unpriced' AND rule_id != '' AND source_offset < {offset(scope.cut)}
+            LIMIT 1 BY {_PLACE}
+        ) AS w
     """
 
 

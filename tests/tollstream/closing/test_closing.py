@@ -141,12 +141,19 @@ async def test_late_usage_that_is_taken_back_before_anybody_bills_it_is_named_tw
     ]
 
 
-async def test_usage_that_waited_for_a_price_is_billed_with_its_quantities_once_it_has_one(desk: ClosingDesk) -> None:
-    waits = desk.waiting("globex", JANUARY + timedelta(days=1))
-    own = desk.waiting("globex", FEBRUARY + timedelta(days=1))
+@pytest.mark.parametrize("rule", ["", "markup-43", "other"])
+async def test_usage_that_waited_for_a_price_is_billed_with_its_quantities_once_it_has_one(
+    rule: str, desk: ClosingDesk
+) -> None:
+    """The rater names the rule of usage without a price, where one applies: it is counted once all the same."""
+    waits = desk.waiting("globex", JANUARY + timedelta(days=1), rule)
+    own = desk.waiting("globex", FEBRUARY + timedelta(days=1), rule)
     desk.store_rows(waits, *some_usage(desk))
     await desk.plan("globex")
     await desk.close("2026-01", "unpriced")
+    [document] = [each for each in await desk.statements(period="2026-01") if each["tenant"]["id"] == "globex"]
+    counted = [line["quantity"] for line in document["lines"] if line["kind"] == "usage"]
+    assert counted == ["2.000000"], "what waits is on no statement"
     desk.store_rows(own, desk.rate_later(waits, "2.00"), desk.rate_later(own, "3.00"))
     await desk.close("2026-02")
     [document] = [each for each in await desk.statements(period="2026-02") if each["tenant"]["id"] == "globex"]
@@ -160,6 +167,21 @@ async def test_usage_that_waited_for_a_price_is_billed_with_its_quantities_once_
     desk.store_rows(desk.void(own))
     await desk.close("2026-03")
     assert desk.sums("billed_usage") == desk.sums("usage_ledger")
+    [document] = [each for each in await desk.statements(period="2026-03") if each["tenant"]["id"] == "globex"]
+    lines = {line["key"]: line for line in document["lines"]}
+    back = lines["adjustment/2026-02/void/markup-43"]
+    assert (back["quantity"], back["amount"]) == ("-1.000000", "-3.00")
+
+
+@pytest.mark.parametrize("rule", ["", "markup-43"])
+async def test_usage_that_is_taken_back_while_it_waits_is_on_no_statement(rule: str, desk: ClosingDesk) -> None:
+    waits = desk.waiting("globex", JANUARY + timedelta(days=1), rule)
+    desk.store_rows(waits, *some_usage(desk))
+    await desk.close("2026-01", "unpriced")
+    desk.store_rows(desk.void(waits), desk.usage("globex", FEBRUARY, "1.00"))
+    await desk.close("2026-02")
+    [document] = [each for each in await desk.statements(period="2026-02") if each["tenant"]["id"] == "globex"]
+    assert shown(document) == [("usage", "Answers", "1.00")]
 
 
 async def test_numbers_go_on_without_a_gap_from_period_to_period_and_for_each_builder_by_itself(
