@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -97,3 +99,31 @@ def test_every_verb_that_is_listed_answers_help_with_an_example(capsys: pytest.C
 def test_an_unknown_verb_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["frobnicate"]) == 2
     assert "No such command 'frobnicate'" in capsys.readouterr().err
+
+
+def every_verb(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from every_verb(found, (*path, name))
+
+
+def test_every_page_of_help_fits_80_columns_and_its_examples_can_be_copied(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An example that goes on in the next line says so with a backslash, or the shell runs half of it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for path in every_verb(cli.cli):
+        assert cli.main([*path, "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if len(line) > 80] == [], path
+        start = max(number for number, line in enumerate(lines) if re.match(r"\s*Examples?:", line))
+        before = ""
+        for line in lines[start:]:
+            words = re.sub(r"^Examples?:", "", line.strip()).strip()
+            if words and not before.endswith("\\"):
+                assert re.match(r"(tollstream|zcat) ", words), (path, words)
+            before = words

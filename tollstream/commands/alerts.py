@@ -44,7 +44,8 @@ def command(once: bool, poll_seconds: float, metrics_port: int, as_json: bool) -
 
     \b
     Exit code 0: stopped as asked, or --once and everything is published.
-    Exit code 2: a sentence says what to mend; nothing is published twice, whoever runs it again.
+    Exit code 2: a sentence says what to mend; nothing is published twice,
+    whoever runs it again.
     """
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)

@@ -49,8 +49,9 @@ def command() -> None:
 
 @command.command(
     "grant",
-    epilog="Example: tollstream backfill grant --source /gateway/7 --from 2026-01-01T00:00:00Z "
-    "--to 2026-02-01T00:00:00Z --by ada --why 'disk of gateway 7 restored, ticket 812'",
+    epilog="\b\nExample: tollstream backfill grant --source /gateway/7 \\\n"
+    "             --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --by ada \\\n"
+    "             --why 'disk of gateway 7 restored, ticket 812'",
 )
 @click.option("--source", required=True, help="The events' CloudEvents source.")
 @click.option("--from", "event_time_from", type=Moment(), required=True, help="Event times from here on,")

@@ -24,7 +24,8 @@ from topics.meters import load_catalogue
 
 T = TypeVar("T")
 EPILOG = """\b
-Example: tollstream console token create --role operator --label ana --by ana --reason "first token"
+Example: tollstream console token create --role operator --label ana \\
+             --by ana --reason "first token"
          tollstream console
 """
 
@@ -62,8 +63,9 @@ def token() -> None:
 
 @token.command(
     "create",
-    epilog="Example: tollstream console token create --role builder --builder acme --label 'Acme finance' "
-    "--expires 90d --by ana --reason 'monthly payouts'",
+    epilog="\b\nExample: tollstream console token create --role builder --builder acme \\\n"
+    "             --label 'Acme finance' --expires 90d --by ana \\\n"
+    "             --reason 'monthly payouts'",
 )
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What it may see.")
 @click.option("--builder", default="", help="Of a Builder's or a tenant's token: which Builder.")
@@ -111,7 +113,9 @@ def list_(as_json: bool) -> None:
 
 
 @token.command(
-    "revoke", epilog="Example: tollstream console token revoke 3f9a0c1b2d4e --by ana --reason 'left the company'"
+    "revoke",
+    epilog="\b\nExample: tollstream console token revoke 3f9a0c1b2d4e --by ana \\\n"
+    "             --reason 'left the company'",
 )
 @click.argument("token_id")
 @click.option("--by", required=True, help="Who revokes it.")

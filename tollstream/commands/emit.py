@@ -23,9 +23,11 @@ from topics.meters import load_catalogue
 
 EPILOG = """\b
 Example of a line (JSON without line breaks inside):
-  {"specversion": "1.0", "type": "ai.usage.v1", "id": "call-1", "source": "/my/app",
-   "time": "2026-01-31T12:00:00Z", "subject": "acme/globex", "data": {"builder": "acme", "tenant": "globex",
-   "provider": "openai", "model": "gpt-5", "usage": {"input_tokens": 1000, "output_tokens": 200}}}
+  {"specversion": "1.0", "type": "ai.usage.v1", "id": "call-1",
+   "source": "/my/app", "time": "2026-01-31T12:00:00Z",
+   "subject": "acme/globex", "data": {"builder": "acme", "tenant": "globex",
+   "provider": "openai", "model": "gpt-5",
+   "usage": {"input_tokens": 1000, "output_tokens": 200}}}
 
 \b
 Example: tollstream emit events.jsonl

@@ -17,8 +17,10 @@ from tollstream.settings import load_settings
 from topics.meters import load_catalogue
 
 EPILOG = """\b
-Example: tollstream rate --prices prices.toml --rules rules/ --events events.jsonl > ledger.jsonl
-         tollstream rate --prices new-prices.toml --rules rules.toml --events - < events.jsonl
+Example: tollstream rate --prices prices.toml --rules rules/ \\
+             --events events.jsonl > ledger.jsonl
+         tollstream rate --prices new-prices.toml --rules rules.toml \\
+             --events - < events.jsonl
 """
 
 

@@ -31,8 +31,10 @@ from topics.meters import load_catalogue
 Answer = TypeVar("Answer")
 EPILOG = """\b
 Example: tollstream rerate --from 2026-01-01 --to 2026-02-01
-         tollstream rerate --unpriced --apply --by ada --reason 'claude-next has a price' --wait
-         tollstream rerate --from 2026-01-01 --to 2026-02-01 --prices 2026-01-corrected
+         tollstream rerate --unpriced --apply --by ada \\
+             --reason 'claude-next has a price' --wait
+         tollstream rerate --from 2026-01-01 --to 2026-02-01 \\
+             --prices 2026-01-corrected
 """
 
 

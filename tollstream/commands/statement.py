@@ -30,7 +30,8 @@ from tollstream.rendering.record import parse
 
 EPILOG = """\b
 Example: tollstream statement acme-000042
-         tollstream statement acme/globex --period 2026-10 --format pdf --output globex.pdf
+         tollstream statement acme/globex --period 2026-10 --format pdf \\
+             --output globex.pdf
          tollstream statement acme --period 2026-10
 """
 LISTED = 50

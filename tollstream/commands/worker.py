@@ -18,7 +18,8 @@ EXAMPLES = """
 \b
 Examples:
   tollstream worker
-  tollstream worker --prices books/prices --rules books/rules --metrics-port 0 --json
+  tollstream worker --prices books/prices --rules books/rules \\
+      --metrics-port 0 --json
 """
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -40,7 +41,8 @@ def command(prices: Path | None, rules: Path | None, metrics_port: int | None, a
 
     \b
     Exit code 0: stopped as asked, everything in hand stored and committed.
-    Exit code 1: something failed that a new start may mend; nothing is lost. Run it under a supervisor.
+    Exit code 1: something failed that a new start may mend; nothing is lost.
+    Run it under a supervisor.
     Exit code 2: refused to start, with a sentence that says what to mend.
     """
     configuration = configuration_from(load_settings(prices=prices, rules=rules, metrics_port=metrics_port))

@@ -43,7 +43,8 @@ def note_command(kind: NoteKind) -> click.Command:
 
     @click.command(
         verb,
-        epilog=f"Example: tollstream {verb} acme-000042 --amount 12.50 --reason 'ticket 812' --by ada --key t812",
+        epilog=f"\b\nExample: tollstream {verb} acme-000042 --amount 12.50 \\\n"
+        "             --reason 'ticket 812' --by ada --key t812",
         help=WHAT[kind] + ALSO,
     )
     @click.argument("statement", metavar="STATEMENT-NUMBER")

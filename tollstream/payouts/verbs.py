@@ -60,7 +60,8 @@ def export_command(kind: Kind) -> click.Command:
 
     @click.command(
         "export",
-        epilog=f"Example: tollstream {kind}s export --period 2026-10 --format csv --output {kind}s.csv",
+        epilog=f"\b\nExample: tollstream {kind}s export --period 2026-10 --format csv \\\n"
+        f"             --output {kind}s.csv",
         help=f"""Write the {kind}s of a period that are due, for a payment run; or pay each one by a command (--hook).
 
         The command gets the JSON of one {kind} on its input. Exit code 0 and a reference on its first line of output:
@@ -127,7 +128,8 @@ def mark_paid_command(kind: Kind) -> click.Command:
 
     @click.command(
         "mark-paid",
-        epilog=f"Example: tollstream {kind}s mark-paid {example} --reference SEPA-2026-11-15-0042 --by ada",
+        epilog=f"\b\nExample: tollstream {kind}s mark-paid {example} \\\n"
+        "             --reference SEPA-2026-11-15-0042 --by ada",
         help=f"""Record that {kind}s were paid, once, under the reference of whoever paid them.
 
         One that was paid already is refused, with who, when and which reference. For one that is "sent, not confirmed"
@@ -165,7 +167,8 @@ def release_command(kind: Kind) -> click.Command:
 
     @click.command(
         "release",
-        epilog=f"Example: tollstream {kind}s release {example} --by ada --reason 'the bank has no such order'",
+        epilog=f"\b\nExample: tollstream {kind}s release {example} --by ada \\\n"
+        "             --reason 'the bank has no such order'",
         help=f"""Say that a {kind} which was sent and not confirmed was not paid: it may be sent again.""",
     )
     @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")

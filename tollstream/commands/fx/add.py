@@ -15,8 +15,10 @@ from tollstream.agreements.who import by_option, reason_option, who
 from tollstream.closing.store import with_statements
 
 EPILOG = """\b
-Example: tollstream fx add --day 2026-10-30 --base USD --quote EUR --rate 0.9182 --source ECB --reason 'October'
-         tollstream fx add --file rates.csv --source ECB --reason 'rates of October'
+Example: tollstream fx add --day 2026-10-30 --base USD --quote EUR \\
+             --rate 0.9182 --source ECB --reason 'October'
+         tollstream fx add --file rates.csv --source ECB \\
+             --reason 'rates of October'
 """
 
 

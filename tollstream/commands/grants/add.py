@@ -29,9 +29,12 @@ from tollstream.closing.store import with_statements
 from tollstream.commands.backfill import Moment
 
 EPILOG = """\b
-Example: tollstream grants add acme/globex --top-up tasks-500 --id order-7113 --by ada --reason 'order 7113'
-         tollstream grants add acme/globex --kind prepaid --quantity 200 --price 200 --settled --reason 'invoice 9'
-         tollstream grants add acme/globex --kind goodwill --quantity 50 --unit tasks --expires 2027-01-01T00:00:00Z \\
+Example: tollstream grants add acme/globex --top-up tasks-500 \\
+             --id order-7113 --by ada --reason 'order 7113'
+         tollstream grants add acme/globex --kind prepaid --quantity 200 \\
+             --price 200 --settled --reason 'invoice 9'
+         tollstream grants add acme/globex --kind goodwill --quantity 50 \\
+             --unit tasks --expires 2027-01-01T00:00:00Z \\
              --reason 'outage of 12 October'
 """
 

@@ -21,7 +21,10 @@ from tollstream.payouts.terms import publish_terms, read_terms
 from tollstream.payouts.verbs import bold, json_option
 
 
-@click.command("terms", epilog="Example: tollstream payouts terms acme.toml --by ada --reason 'contract of May'")
+@click.command(
+    "terms",
+    epilog="\b\nExample: tollstream payouts terms acme.toml --by ada \\\n             --reason 'contract of May'",
+)
 @click.argument("path", type=click.Path(path_type=Path), required=False, metavar="[FILE]")
 @click.option("--builder", default="", help="List only this Builder's.")
 @click.option("--by", default="", metavar="NAME", help="Who publishes; needed with FILE.")

@@ -17,7 +17,8 @@ from tollstream.publishing.layout import say, second
 
 
 @click.command(
-    "publish", epilog="Example: tollstream plans publish plans.toml --by ada --reason 'ticket 812' --dry-run"
+    "publish",
+    epilog="\b\nExample: tollstream plans publish plans.toml --by ada \\\n             --reason 'ticket 812' --dry-run",
 )
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @by_option

@@ -32,10 +32,13 @@ WRITTEN = "Written by `tollstream prices import`"  # the first line of a file th
 KNOCK_SECONDS = 2
 MARGIN = timedelta(hours=1)  # a book begins at the next midnight that leaves time to read it
 EPILOG = """\b
-Example: tollstream prices import litellm --version 2026-12-01 --effective-from 2026-12-01T00:00:00Z
-         tollstream prices import litellm --providers openai,anthropic --keep --output prices/2026-12-01.toml
+Example: tollstream prices import litellm --version 2026-12-01 \\
+             --effective-from 2026-12-01T00:00:00Z
+         tollstream prices import litellm --providers openai,anthropic \\
+             --keep --output prices/2026-12-01.toml
          tollstream prices import genai-prices --json | jq .coverage
-         tollstream prices import contract.csv --against prices/2026-11-01.toml --keep
+         tollstream prices import contract.csv \\
+             --against prices/2026-11-01.toml --keep
 """
 
 

@@ -27,8 +27,10 @@ from topics.events import Mode, Route
 B = TypeVar("B", PriceBook, RuleBook)
 
 EPILOG = """\b
-Example: tollstream rules explain --builder quill --tenant okapi-press --feature drafting --model gpt-5-mini
-         tollstream rules explain --builder quill --tenant globex --rules rules.toml --json
+Example: tollstream rules explain --builder quill --tenant okapi-press \\
+             --feature drafting --model gpt-5-mini
+         tollstream rules explain --builder quill --tenant globex \\
+             --rules rules.toml --json
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent, wrap
 
 import click
 
@@ -16,10 +17,14 @@ from tollstream.errors import UserError
 
 EPILOG = (
     "\b\nOffers:\n"
-    + "\n".join(f"  {offer:22} {about}" for offer, about in OFFERS.items())
+    + "\n".join(
+        f"  {offer}\n" + indent("\n".join(wrap(about, 70, break_on_hyphens=False)), " " * 6)
+        for offer, about in OFFERS.items()
+    )
     + "\n\n"
     + """\b
-Example: tollstream rules new hybrid-subscription --builder quill --output rules.toml
+Example: tollstream rules new hybrid-subscription --builder quill \\
+             --output rules.toml
          tollstream rules check rules.toml
 """
 )

@@ -28,8 +28,10 @@ from tollstream.store import clickhouse_configuration
 from topics.meters import load_catalogue
 
 EPILOG = """\b
-Example: tollstream rules simulate --rules new-rules.toml --html new-rules.html
-         tollstream rules simulate --prices new-prices.toml --from 2026-01-01 --to 2026-02-01 --builder acme --json
+Example: tollstream rules simulate --rules new-rules.toml \\
+             --html new-rules.html
+         tollstream rules simulate --prices new-prices.toml \\
+             --from 2026-01-01 --to 2026-02-01 --builder acme --json
 """
 
 
