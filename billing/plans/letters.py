@@ -22,7 +22,7 @@ class Sender(BaseModel):
     name: Annotated[str, Field(max_length=256)] = ""  # "": the Builder's id
     address: Lines = ""  # tax numbers too
     note: Lines = ""  # below the lines, such as how to pay
-    pay_within_days: int | None = Field(None, ge=0, le=365)  # of the day of issue; None: no day is named
+    pay_within_days: int | None = Field(default=None, ge=0, le=365)  # of the day of issue; None: no day is named
 
 
 class Customer(BaseModel):
