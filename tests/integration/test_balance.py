@@ -12,7 +12,7 @@ import pytest
 
 from billing.periods import MONTHS, period_of
 from billing.statements import Statement
-from tests.support.running_usage import BUILDER, RunningUsage
+from tests.support.running_usage import BUILDER, PLANS_TEXT, RunningUsage
 from tollstream import cli
 from tollstream.balances.reading import Balance, LiveBalances, portions
 
@@ -131,6 +131,17 @@ async def test_a_balance_at_the_end_of_a_period_is_the_statement_that_closes_it(
         made = found[head.tenant]
         assert isinstance(made, Statement)
         assert (made.totals.net, made.totals.due) == (head.net, head.due)
+
+
+async def test_whoever_has_a_plan_has_a_balance_before_anything_is_used(usage: RunningUsage) -> None:
+    await usage.publish_plans(
+        PLANS_TEXT.format(version="plans-1", since="2020-01-01T00:00:00Z", builder=BUILDER, cap="100", included="10")
+        + '[[tenants]]\ntenant = "globex"\nplan = "pro"\nsince = 2020-01-01\n'
+        + '[[tenants]]\ntenant = "gone"\nplan = "pro"\nsince = 2020-01-01\nuntil = 2020-06-01\n'
+    )
+    live = LiveBalances(usage.client)
+    assert await live.tenants(await live.outlook(BUILDER)) == ["globex"]
+    assert standings(await balance(usage, "globex")) == {"pro/included": (0, 10), "cap": (0, 100)}
 
 
 async def test_an_installation_that_never_closes_goes_back_to_its_beginnings(usage: RunningUsage) -> None:

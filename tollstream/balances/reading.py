@@ -34,6 +34,7 @@ from tollstream.closing.agreed import Agreements, read_agreements
 from tollstream.closing.freezing import read_cut
 from tollstream.closing.inputs import portion_inputs
 from tollstream.closing.periods import closed
+from tollstream.closing.portions import subscribed
 from tollstream.closing.steps import read_entries
 
 PORTION_TENANTS = 500
@@ -83,8 +84,9 @@ class LiveBalances:
         return outlook_of(known, cut, await self.store.clock())
 
     async def tenants(self, outlook: Outlook) -> list[str]:
-        """Tenants with usage in an open period, a changed one, or credits; in order of bytes."""
-        found: set[str] = set()
+        """Tenants with usage in an open period, a changed one, a plan or credits; in order of bytes."""
+        plans = outlook.agreements.plans(outlook.agreements.plans_place)
+        found = subscribed(plans, outlook.running)
         for step in outlook.steps:
             found.update(name for name, _ in await self.store.read_tenants(step.scope))
         found.update(await self.store.read_granted_tenants(outlook.credits))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from billing.periods import Period
+from billing.plans import PlanBooks
 from billing.statements import Refusal, Statement, StatementInput, statement
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.closings import TenantRange
@@ -61,12 +63,19 @@ def _computed(tenants: Sequence[str], given: Sequence[StatementInput]) -> Portio
 
 async def all_tenants(store: ClickHouseStatementStore, basis: Basis, with_usage: Sequence[str]) -> list[str]:
     """Everybody a statement may be about: usage, a plan in the period, or credits; in order of bytes."""
-    found = set(with_usage)
-    book = basis.plans.in_force(basis.period)
-    if book is not None:
-        first, end = basis.period.first_day, basis.period.end_day
-        for tenant, subscriptions in book.subscribed.items():
-            if any(each.since < end and (each.until is None or each.until > first) for each in subscriptions):
-                found.add(tenant)
+    found = {*with_usage, *subscribed(basis.plans, basis.period)}
     found.update(await store.read_granted_tenants(basis.credits))
     return sorted(found, key=str.encode)
+
+
+def subscribed(plans: PlanBooks, period: Period) -> set[str]:
+    """Who has a plan on a day of the period: a fee is due without any usage."""
+    book = plans.in_force(period)
+    return {
+        tenant
+        for tenant, subscriptions in (book.subscribed.items() if book is not None else ())
+        if any(
+            each.since < period.end_day and (each.until is None or each.until > period.first_day)
+            for each in subscriptions
+        )
+    }
