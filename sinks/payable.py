@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from sinks.journals import JournalStore
-from sinks.statements import PostingSet, StatementHead, StatementQuery
+from sinks.statements import PostingSet, StatementHead, StatementQuery, StoredStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,9 @@ class SettlementStore(JournalStore, Protocol):
 
     async def read_heads(self, query: StatementQuery) -> list[StatementHead]:
         """Statements of closed periods."""
+
+    async def read_statements(self, query: StatementQuery) -> list[StoredStatement]:
+        """The same with their documents."""
 
     async def read_payable(self, accounts: Collection[str], builder: str | None) -> list[Payable]:
         """What counts on these accounts, of one Builder's books or of all."""

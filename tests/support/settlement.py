@@ -21,7 +21,7 @@ from billing.statements import Statement
 from sinks.closings import CLOSED, CLOSING_JOURNAL, FROZEN, Closing, Inputs
 from sinks.journals import Entry, Journal, append
 from sinks.payable import Balance, Charged, Payable, SettlementStore
-from sinks.statements import PostingSet, StatementHead, StatementQuery, posting_sets
+from sinks.statements import PostingSet, StatementHead, StatementQuery, StoredStatement, posting_sets
 from tollstream.closing.rows import Rows
 
 R = TypeVar("R", bound=Entry)
@@ -118,6 +118,11 @@ class MemorySettlement:
             for row in self._counting("statements")
             if query.builder in ("", row["builder"]) and query.number in (None, row["number"])
         ]
+
+    async def read_statements(self, query: StatementQuery) -> list[StoredStatement]:
+        documents = {(row["builder"], row["number"]): row["document"] for row in self._counting("statements")}
+        heads = await self.read_heads(query)
+        return [StoredStatement(head, documents[head.builder, head.number]) for head in heads]
 
     async def read_payable(self, accounts: Collection[str], builder: str | None) -> list[Payable]:
         sums: dict[tuple[str, str, str, str, str, str, str], Decimal] = {}

@@ -30,6 +30,7 @@ from tollstream.payouts.documents import text
 from tollstream.payouts.posting import mend, note_postings
 from tollstream.payouts.terms import read_terms
 
+LINES_SHOWN = 20
 RATE_STEP = Decimal(1).scaleb(-24)
 
 
@@ -47,6 +48,7 @@ async def note(store: SettlementStore, request: NoteRequest, *, now: datetime, d
     about = await read_statement(store, request.statement)
     request = _in_units(request, about.currency)
     charged = await store.read_charged(about.builder, about.number)
+    lines = await _line_keys(store, about) if request.line else ()
     if not dry_run:
         await mend(store, about.builder)
     policy: tuple[str, ChargebackPolicy] | None = None
@@ -56,6 +58,7 @@ async def note(store: SettlementStore, request: NoteRequest, *, now: datetime, d
     def judge(standing: list[NoteRecord]) -> Sequence[NoteRecord]:
         if _same(standing, request) is not None:
             return []
+        _refuse_unknown_line(request, lines)
         stands = _settled(about, standing)
         _refuse_too_much(request, about, stands)
         number = f"{about.builder}-N{NOTE_JOURNAL.next_place(standing):06d}"
@@ -70,6 +73,7 @@ async def note(store: SettlementStore, request: NoteRequest, *, now: datetime, d
     if dry_run:
         standing = await store.read_journal(NOTE_JOURNAL, where)
         made = list(judge(standing))
+        made = [replace(each, recorded_at=now) for each in made]
         record = made[0] if made else _same(standing, request)
     else:
         made = await append(store, NOTE_JOURNAL, where, judge)
@@ -103,6 +107,17 @@ async def notes_on(store: JournalStore, about: StatementHead) -> tuple[list[Note
     standing = await store.read_journal(NOTE_JOURNAL, {"builder": about.builder})
     mine = [record for record in standing if record.statement == about.reference]
     return mine, _settled(about, mine)
+
+
+async def _line_keys(store: SettlementStore, about: StatementHead) -> Sequence[str]:
+    [stored] = await store.read_statements(StatementQuery(builder=about.builder, number=about.number))
+    return [line["key"] for line in json.loads(stored.document)["lines"]]
+
+
+def _refuse_unknown_line(request: NoteRequest, keys: Sequence[str]) -> None:
+    if request.line and request.line not in keys:
+        shown = ", ".join(keys[:LINES_SHOWN]) + (f" and {len(keys) - LINES_SHOWN} more" if keys[LINES_SHOWN:] else "")
+        raise NoteRefusedError(f"{request.statement} has no line {request.line!r}: its lines are {shown}.")
 
 
 def _in_units(request: NoteRequest, currency: str) -> NoteRequest:

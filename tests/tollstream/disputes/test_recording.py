@@ -162,6 +162,7 @@ async def test_a_dry_run_judges_and_records_nothing(store: ClosableStore) -> Non
     request = NoteRequest("credit_note", reference, D(21), "ada", "why")
     made = await note(store, request, now=NOW, dry_run=True)
     assert made.left.open == 100
+    assert made.record.recorded_at == NOW
     assert await store.read_journal(NOTE_JOURNAL, {"builder": "acme"}) == []
     assert await store.read_posted_documents("acme", ["credit_note"]) == set()
 
@@ -179,6 +180,14 @@ async def test_a_mistake_is_a_sentence(about: str, amount: str, sentence: str) -
     await _billed(store)
     with pytest.raises(NoteRefusedError, match=sentence):
         await _note(store, "credit_note", about, amount)
+
+
+async def test_a_note_is_about_a_line_that_the_statement_has(store: ClosableStore) -> None:
+    reference = await _billed(store)
+    assert (await _note(store, "credit_note", reference, "1", line="usage/r1")).record.line == "usage/r1"
+    with pytest.raises(NoteRefusedError, match="has no line 'usage/r2': its lines are usage/r1, tax/vat"):
+        await _note(store, "credit_note", reference, "1", line="usage/r2")
+    assert len(await store.read_journal(NOTE_JOURNAL, {"builder": "acme"})) == 1
 
 
 async def test_a_statement_of_a_period_that_is_not_closed_takes_no_note(store: ClosableStore) -> None:
