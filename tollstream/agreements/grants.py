@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.journals import append
 from tollstream.closing.periods import running_period
 from tollstream.errors import UserError
+from topics.meters import MeterCatalogue
 
 KINDS: tuple[GrantKind, ...] = ("top_up", "prepaid", "promotional", "goodwill")  # a rollover is a statement's to make
 
@@ -47,6 +49,19 @@ def made(grant: Grant) -> Grant:
     if grant.kind in ("promotional", "goodwill") and grant.price_paid:
         raise GrantRefusedError(f"A {grant.kind} credit is given, it has no price: a top_up or prepaid one has.")
     return grant
+
+
+def refuse_unknown_unit(unit: str, plans: PlanBooks, catalogue: MeterCatalogue) -> None:
+    """A credit in a unit that nothing is counted in would never pay for anything. Raises `GrantRefusedError`."""
+    shown = {each.meter for book in plans.versions for plan in book.plans for each in plan.units}
+    if not unit or unit in shown or unit in catalogue:
+        return
+    near = difflib.get_close_matches(unit, [*shown, *catalogue], n=1)
+    instead = f"Plans count in {', '.join(sorted(shown))}." if shown else "Without --unit it is money."
+    raise GrantRefusedError(
+        f"--unit: {unit!r} is no meter{f', such as {near[0]}' if near else ''}: nothing is counted in it, and it would "
+        f"pay for nothing. {instead}"
+    )
 
 
 def charge_currency(plans: PlanBooks, now: datetime) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from tollstream.closing.steps import AFTER_FREEZE, advance, attempts, read_entri
 from tollstream.closing.told import Told
 
 Sums = Mapping[str, Mapping[str, Decimal]]
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)  # all usage lies before
 NAMED = 10  # of many missing rates so many are named
 
 
@@ -88,6 +90,7 @@ async def close(
                 f"first with `tollstream close --builder {builder} --period {newest.period.label}`."
             )
         return Result(await _finish(installation, agreements, entries, newest, accepted, told), False, True)
+    await _refuse_stranger(store, builder, agreements, entries)
     await _refuse(installation, entries, period, cycle)
     found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
     overrides = checks.accept(found, accepted)
@@ -134,6 +137,7 @@ async def preview(
             f"Period {period.label} of {builder} is closed: `tollstream statement {builder}/TENANT --period "
             f"{period.label}` shows its statements."
         )
+    await _refuse_stranger(store, builder, agreements, entries)
     await _refuse(installation, entries, period, cycle)
     found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
     scope = scope_of(entries, builder, period, await read_cut(store))
@@ -173,6 +177,18 @@ async def preview(
         told.wrote(done, len(everybody))
     view.missing = tuple(sorted(missing))
     return view
+
+
+async def _refuse_stranger(
+    store: ClickHouseStatementStore, builder: str, agreements: Agreements, entries: Sequence[Closing]
+) -> None:
+    """A name with nothing behind it is a slip of the pen: closing it would look like success, and stand for ever."""
+    if builder and (entries or agreements.plans_place or agreements.grants_place):
+        return
+    if not builder or await store.first_usage(builder, LATEST, {}) is None:
+        raise CloseRefusedError(
+            f"{builder!r} is no Builder that has usage, plans or credits: check the name. Nothing was closed."
+        )
 
 
 async def _refuse(installation: Installation, entries: Sequence[Closing], period: Period, cycle: Cycle) -> None:

@@ -69,7 +69,7 @@ def command(what: str, period: str, form: str, output: Path | None, limit: int, 
 
     found = with_statements(ask)
     if isinstance(found, list):
-        _list(found, what, limit, as_json=as_json)
+        _list(found, what, period, limit, as_json=as_json)
         return
     if as_json:
         click.echo(json.dumps(_record(found), ensure_ascii=False))
@@ -130,7 +130,7 @@ def _record(found: Found) -> dict[str, Any]:
     return document | {"notes": [note_json(each) for each in found.notes], "open": text(found.left.open)}
 
 
-def _list(heads: list[StatementHead], builder: str, limit: int, *, as_json: bool) -> None:
+def _list(heads: list[StatementHead], builder: str, period: str, limit: int, *, as_json: bool) -> None:
     shown = heads[:limit]
     if as_json:
         fields = ("reference", "number", "builder", "tenant", "period", "currency")
@@ -148,8 +148,9 @@ def _list(heads: list[StatementHead], builder: str, limit: int, *, as_json: bool
         )
         return
     if not heads:
+        which, label = (f" for {period}", period) if period else ("", "LABEL")
         raise UserError(
-            f"{builder} has no statements: `tollstream close --builder {builder} --period LABEL` makes them."
+            f"{builder} has no statements{which}: `tollstream close --builder {builder} --period {label}` makes them."
         )
     for head in shown:
         click.echo(

@@ -15,6 +15,7 @@ import pytest
 from sinks.clickhouse.client import Client
 from tests.support.closing_desk import PLANS, TENANT, ClosingDesk, emptied, migrated
 from tollstream import cli
+from tollstream.closing.steps import read_entries
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 WHO = ("--by", "ada", "--reason", "a test")
@@ -144,6 +145,9 @@ async def test_a_grant_with_an_id_is_granted_once_however_often_it_is_asked_for(
         ("--kind", "prepaid", "--quantity", "0"): "a quantity is above 0",
         ("--kind", "prepaid", "--quantity", "1.5e"): "is no decimal number",
         ("--top-up", "none"): "globex cannot buy top-up 'none': the tenant's plan offers none",
+        ("--kind", "goodwill", "--quantity", "3", "--unit", "request"): "'request' is no meter, such as requests:",
+        ("--top-up", "none", "--id", "x" * 257): "--id is longer than 256 bytes",
+        ("--top-up", "none", "--label", "two\nlines"): "--label is longer than 256 bytes, or more than one line",
         (): "Say what is granted",
     }
     for words, sentence in sentences.items():
@@ -196,6 +200,7 @@ def test_a_period_is_tried_closed_and_its_statements_are_shown(
         ("acme-000001", "globex", "9.50"),
         ("acme-000002", "zeta", "0.25"),
     ]
+    assert "acme has no statements for 2026-02" in run("statement", "acme", "--period", "2026-02", code=2)
     assert "There is no statement acme/nobody" in run("statement", "acme/nobody", code=2)
     assert "There is no statement acme-000009" in run("statement", "acme-000009", code=2)
 
@@ -205,3 +210,18 @@ def test_a_period_that_is_written_wrongly_is_told_how_it_is_written(desk: Closin
     assert said == "tollstream: period 'October': a month is written like 2026-10. Nothing was closed.\n"
     long = run("close", "--builder", "acme", "--period", "2026-01", "--reason", "two\nlines", code=2)
     assert "or more than one line: shorten it" in long
+
+
+@pytest.mark.parametrize("name", ["amce", ""])
+def test_a_builder_that_nobody_has_heard_of_is_not_closed(desk: ClosingDesk, run: Terminal, name: str) -> None:
+    desk.store_rows(desk.usage("globex", JANUARY))
+    for words in ((), ("--dry-run",), UNREACHABLE):
+        said = run("close", "--builder", name, "--period", "2026-01", *words, code=2)
+        assert f"{name!r} is no Builder that has usage, plans or credits: check the name. Nothing was closed." in said
+    assert asyncio.run(read_entries(desk.store, name)) == []
+
+
+def test_a_builder_with_plans_and_without_usage_is_closed(desk: ClosingDesk, run: Terminal, tmp_path: Path) -> None:
+    run("plans", "publish", plan_file(tmp_path, "globex"), *WHO)
+    closed = run.json("close", "--builder", "acme", "--period", "2026-01", *UNREACHABLE)
+    assert (closed["state"], closed["statements"]) == ("closed", 1)

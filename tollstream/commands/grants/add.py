@@ -20,6 +20,7 @@ from tollstream.agreements.grants import (
     charge_currency,
     made,
     record_grant,
+    refuse_unknown_unit,
     top_up_of,
 )
 from tollstream.agreements.layout import grant_row, plain
@@ -27,6 +28,9 @@ from tollstream.agreements.who import by_option, reason_option, who
 from tollstream.closing.agreed import read_agreements
 from tollstream.closing.store import with_statements
 from tollstream.commands.backfill import Moment
+from tollstream.payouts.refusal import one_line
+from tollstream.settings import load_settings
+from topics.meters import load_catalogue
 
 EPILOG = """\b
 Example: tollstream grants add acme/globex --top-up tasks-500 \\
@@ -88,6 +92,9 @@ def command(
     if kind is not None and quantity is None:
         raise GrantRefusedError("--quantity is missing: how much is granted?")
     recorded_by, why = who(by, reason)
+    label = one_line("--label", label, needed=False)
+    given_id = one_line("--id", grant_id or "", needed=False)
+    catalogue = load_catalogue(load_settings().meters)
 
     async def run(store: ClickHouseStatementStore) -> Outcome:
         agreements = await read_agreements(store, builder)
@@ -99,12 +106,13 @@ def command(
         if charged is not None and currency not in (None, charged):
             raise GrantRefusedError(f"{builder}'s plans are in {charged}: a credit cannot be in {currency}.")
         in_currency = charged or currency or ""
-        identity = grant_id or f"{(top_up_id or kind or '').replace('_', '-')}-{uuid4().hex[:8]}"
+        identity = given_id or f"{(top_up_id or kind or '').replace('_', '-')}-{uuid4().hex[:8]}"
         try:
             if top_up_id is not None:
                 bought = top_up_of(plans, name, top_up_id, now)
                 grant = bought.bought(identity, tenant=name, currency=in_currency, at=now, settled=settled)
             else:
+                refuse_unknown_unit(unit, plans, catalogue)
                 grant = made(
                     Grant(
                         identity, name, kind, unit, in_currency, amount(quantity or "", "quantity"),  # type: ignore[arg-type]
