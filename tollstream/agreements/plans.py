@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from billing.errors import BillingError
 from billing.loading import load_versions
+from billing.periods import PeriodError, period_of, refuse_misaligned
 from billing.plans import PlanBook, PlanBooks
 from billing.surcharges import RuleBooks
 from sinks.agreements import PLANS, PlanRecord
@@ -87,6 +89,22 @@ def objection(book: PlanBook, records: Sequence[PlanRecord], entries: Sequence[C
                 f"With this cycle no period begins where the last closed one ends, on {done[-1].period.end_day}: the "
                 f"one around it begins on {following.first_day}. Let periods be cut so that one begins there."
             )
+    return None
+
+
+async def cut_windows(store: ClickHouseStatementStore, book: PlanBook, window_seconds: int) -> str | None:
+    """Why a period of this version could not be closed, None where each can: a window would belong to two of them.
+
+    Looked at over a year, for clocks move; `window_seconds` is the installation's where no epoch has pinned its own.
+    """
+    pinned = {each.window_seconds for each in (await store.read_epochs()).values()} or {window_seconds}
+    for weeks in range(0, 53, 4):
+        period = period_of(book.billing_cycle, book.effective_from + timedelta(weeks=weeks))
+        for seconds in sorted(pinned):
+            try:
+                refuse_misaligned(period, seconds)
+            except PeriodError as error:
+                return f"{str(error)[0].upper()}{str(error)[1:]}."
     return None
 
 

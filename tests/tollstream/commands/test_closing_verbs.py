@@ -83,6 +83,31 @@ def test_a_plan_book_is_checked_published_shown_and_listed(desk: ClosingDesk, ru
 
 
 @pytest.mark.parametrize(
+    ("zone", "cut"),
+    [
+        (
+            "Asia/Kolkata",
+            "cuts windows of 3600 seconds: close it in another time zone, or count in windows of 1800, 900",
+        ),
+        ("Australia/Lord_Howe", "cuts windows of 3600 seconds"),  # only while its clocks are at +10:30
+        ("Europe/Madrid", ""),
+    ],
+)
+def test_a_plan_book_whose_periods_cut_windows_is_refused_before_anything_hangs_on_it(
+    desk: ClosingDesk, run: Terminal, tmp_path: Path, zone: str, cut: str
+) -> None:
+    file = Path(plan_file(tmp_path, "globex"))
+    file.write_text(file.read_text().replace("UTC", zone))
+    if cut:
+        assert cut in run("plans", "publish", str(file), *WHO, code=2)
+        assert cut in run.json("plans", "check", str(file), code=1)["errors"][0]
+        assert run.json("plans", "history", "--builder", "acme") == []
+    else:
+        assert run.json("plans", "check", str(file))["ok"] is True
+        run("plans", "publish", str(file), *WHO)
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"version": "plans-1", "since": "2020-02-01"}, "is published with another text, by ada"),

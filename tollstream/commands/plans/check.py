@@ -13,7 +13,7 @@ from sinks.agreements import PLANS
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.errors import SinkError
 from tollstream.agreements.layout import book_words
-from tollstream.agreements.plans import objection, read_file, same, warnings
+from tollstream.agreements.plans import cut_windows, objection, read_file, same, warnings
 from tollstream.closing.rules import published_rules
 from tollstream.closing.steps import read_entries
 from tollstream.closing.store import with_statements
@@ -47,9 +47,13 @@ def command(context: click.Context, path: Path, offline: bool, as_json: bool) ->
             if standing is not None:
                 notes.append(f"published by {standing.recorded_by}")
                 return
-            why = objection(checked, records, await read_entries(store, checked.builder))
-            errors.extend([why] if why is not None else [])
-            notes.extend(warnings(checked, await published_rules(load_settings())))
+            settings = load_settings()
+            whys = (
+                objection(checked, records, await read_entries(store, checked.builder)),
+                await cut_windows(store, checked, settings.window_seconds),
+            )
+            errors.extend(why for why in whys if why is not None)
+            notes.extend(warnings(checked, await published_rules(settings)))
 
         try:
             with_statements(ask)

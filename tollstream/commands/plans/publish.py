@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from sinks.agreements import PLANS
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from tollstream.agreements.layout import book_words, plan_row
-from tollstream.agreements.plans import Outcome, publish, read_file
+from tollstream.agreements.plans import Outcome, PlanRefusedError, cut_windows, publish, read_file, same
 from tollstream.agreements.who import by_option, reason_option, who
 from tollstream.closing.store import with_statements
 from tollstream.publishing.layout import say, second
+from tollstream.settings import load_settings
 
 
 @click.command(
@@ -35,6 +37,10 @@ def command(path: Path, by: str | None, reason: str, dry_run: bool, as_json: boo
     name, why = who(by, reason)
 
     async def run(store: ClickHouseStatementStore) -> Outcome:
+        standing = same(book, await store.read_journal(PLANS, {"builder": book.builder}))
+        why_not = await cut_windows(store, book, load_settings().window_seconds) if standing is None else None
+        if why_not is not None:
+            raise PlanRefusedError(f"{why_not} Nothing was published.")
         return await publish(store, book, name, why, dry_run=dry_run)
 
     outcome = with_statements(run)
