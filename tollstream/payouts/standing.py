@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sinks.journals import JournalStore
+from sinks.journals import EPOCH, JournalStore
 from sinks.payout_terms import ANSWERED, SEND_JOURNAL, SENT, SendRecord
 from sinks.payouts import MARK_JOURNAL, PAYOUT_JOURNAL, PayoutMark, PayoutRecord
 from tollstream.payouts.documents import instant, without_postings
@@ -88,7 +88,7 @@ class Standing:
         """The document, who decided it, and what became of it."""
         record, mark = self.record, self.mark
         return without_postings(record.document) | {
-            "decided_at": instant(record.recorded_at),
+            "decided_at": instant(record.recorded_at) if record.recorded_at != EPOCH else None,  # of a dry run
             "decided_by": record.recorded_by,
             "reason": record.reason,
             "state": str(self.state(now)),

@@ -28,6 +28,7 @@ from tollstream.disputes.request import NoteRequest
 from tollstream.payouts.deciding import Decision, decide, decide_all
 from tollstream.payouts.posting import mend, unposted
 from tollstream.payouts.refusal import PayoutRefusedError
+from tollstream.payouts.standing import Standing
 from tollstream.payouts.terms import publish_terms
 
 D = Decimal
@@ -89,6 +90,8 @@ async def test_a_dry_run_says_the_same_and_records_nothing(store: ClosableStore)
     assert not await store.read_posted_documents("acme", ["payout"])
     real = _one(await _decide(store, "2026-10"))
     assert dry.document == real.document
+    assert Standing(dry, None, ()).as_json(NOW)["decided_at"] is None  # a day of 1970 would be no answer
+    assert Standing(real, None, ()).as_json(NOW)["decided_at"] is not None
 
 
 @pytest.mark.parametrize("state", [PLANNED, FROZEN])
