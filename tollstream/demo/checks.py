@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from billing.plans import REQUESTS
 from billing.postings import BUILDER_PAYABLE, PLATFORM_FEE, PROVIDER_PAYABLE
 from tollstream.demo.oracle import Comparison, OracleResult
 from tollstream.demo.settling import Settlement
@@ -122,6 +123,26 @@ def rerate_checks(waiting: int, stored: int, oracle: OracleResult, knowing: Orac
             f"{len(oracle.totals)} totals recomputed, {len(apart)} of them differ",
         ),
     ]
+
+
+def counted_check(meters: Mapping[tuple[str, str], str], counted: Rows, used: Rows) -> Check:
+    """What statements count by plans is what was used. `counted` has the quantity of each usage line, `used` what the ledger has
+    of each Builder, tenant and rule: usage by meter, and events."""
+    ledger = {(row["builder"], row["tenant"], row["rule_id"]): row for row in used}
+    apart = []
+    for row in counted:
+        held = ledger.get((row["builder"], row["tenant"], row["rule_id"]), {"usage": {}, "events": 0})
+        meter = meters.get((row["builder"], row["unit"]))
+        if meter is None:  # a tenant without a plan: the rule says what it counts
+            continue
+        there = held["events"] if meter == REQUESTS else held["usage"].get(meter, ZERO)
+        if row["quantity"] != there:
+            apart.append(f"{row['builder']}/{row['tenant']} {row['rule_id']}: {row['quantity']:f}, ledger {there:f}")
+    return Check(
+        "every quantity on a statement = what the ledger has of that rule",
+        bool(counted) and not apart,
+        "; ".join(apart[:5]) or f"{len(counted)} lines with a number",
+    )
 
 
 def settlement_checks(

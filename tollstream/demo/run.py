@@ -32,6 +32,7 @@ from tollstream.demo import settings, store
 from tollstream.demo.checks import (
     Check,
     Killing,
+    counted_check,
     killing_checks,
     money_checks,
     outcome_checks,
@@ -288,10 +289,12 @@ class Demonstration:
             self._configuration(), self.endpoints.bootstrap_servers, self.topic, self.plan.plans, self.month
         )
         outcome.settlement = settlement
-        books = await asyncio.to_thread(
-            lambda: [database.rows(each) for each in (store.BILLED, store.POSTED, store.DUE)]
-        )
-        outcome.checks += settlement_checks(settlement, outcome.sums, *books)
+        queries = (store.COUNTED, store.USED, store.BILLED, store.POSTED, store.DUE)
+        counted, used, *books = await asyncio.to_thread(lambda: [database.rows(each) for each in queries])
+        outcome.checks += [
+            counted_check(settlement.meters, counted, used),
+            *settlement_checks(settlement, outcome.sums, *books),
+        ]
         self.progress(step, 1, 1)
 
     async def _findings(self) -> list[str]:

@@ -7,6 +7,7 @@ check that stands in the way of a closing and nothing accepted. Then all of it i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -44,6 +45,7 @@ class Settlement:
     """A closed month, as the store has it."""
 
     period: Period
+    meters: Mapping[tuple[str, str], str]  # (Builder, word on its statements) -> what is counted
     closings: tuple[Result, ...]
     statements: tuple[StoredStatement, ...]  # in order of Builders and numbers
     payouts: tuple[Standing, ...]
@@ -95,6 +97,7 @@ async def settle(
         after = await _read(store, builders, period)
         return Settlement(
             period=period,
+            meters=_meters(books),
             closings=tuple(closings),
             statements=after.statements,
             payouts=after.payouts,
@@ -111,6 +114,11 @@ async def settle(
         )
     finally:
         await store.close()
+
+
+def _meters(books: list[PlanBook]) -> dict[tuple[str, str], str]:
+    units = ((book.builder, unit) for book in books for plan in book.plans for unit in plan.units)
+    return {(builder, word): unit.meter for builder, unit in units for word in (unit.one, unit.many)}
 
 
 def _read_books(folder: Path) -> list[PlanBook]:

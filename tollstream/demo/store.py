@@ -43,6 +43,15 @@ BILLED = """
 SELECT charge_currency AS currency, sum(s.charge) AS charge FROM statement_lines AS s FINAL
 WHERE kind = 'usage' AND closing_id IN (SELECT closing_id FROM closed_periods) GROUP BY currency
 """
+COUNTED = """
+SELECT builder, tenant, refers_to AS rule_id, unit, sum(s.quantity) AS quantity FROM statement_lines AS s FINAL
+WHERE kind = 'usage' AND s.quantity IS NOT NULL AND closing_id IN (SELECT closing_id FROM closed_periods)
+GROUP BY builder, tenant, rule_id, unit
+"""
+USED = """
+SELECT builder, tenant, rule_id, sumMap(l.usage) AS usage, countIf(kind = 'usage') - countIf(kind = 'void') AS events
+FROM usage_ledger AS l FINAL WHERE kind IN ('usage', 'void') GROUP BY builder, tenant, rule_id
+"""
 POSTED = """
 SELECT account, currency, sum(p.amount) AS amount FROM postings AS p
 WHERE document_kind = 'statement' AND refers_to = 'usage' GROUP BY account, currency

@@ -22,7 +22,7 @@ from tollstream.agreements.plans import warnings
 from tollstream.closing.checks import Problem
 from tollstream.closing.run import Result
 from tollstream.commands.demo import BOOKS
-from tollstream.demo.checks import Check, rerate_checks, settlement_checks
+from tollstream.demo.checks import Check, counted_check, rerate_checks, settlement_checks
 from tollstream.demo.offers import OFFERS, UNKNOWN_MODEL
 from tollstream.demo.oracle import OracleResult
 from tollstream.demo.oracle.ledger import HORIZON_SECONDS, Total
@@ -152,6 +152,19 @@ def test_the_object_has_the_month_with_money_as_strings() -> None:
     assert said["postings_residual"] == "0"
 
 
+def test_a_quantity_that_the_ledger_does_not_have_fails_and_is_named() -> None:
+    def checked(quantity: str, unit: str = "tasks", rule: str = "r1", used: bool = True) -> Check:
+        line = {"builder": "quill", "tenant": "northwind", "rule_id": rule, "unit": unit, "quantity": Decimal(quantity)}
+        usage = {"tasks": Decimal(7), "input_tokens": Decimal(900)}
+        row = {"builder": "quill", "tenant": "northwind", "rule_id": "r1", "usage": usage, "events": 3}
+        return counted_check(settlement().meters, [line], [row] if used else [])
+
+    assert [checked("7").holds, checked("3", "requests").holds] == [True, True]
+    assert [checked("9").holds, checked("7", rule="r2").holds, checked("7", used=False).holds] == [False] * 3
+    assert checked("9").detail == "quill/northwind r1: 9, ledger 7"
+    assert not counted_check({}, [], []).holds
+
+
 def broken(month: Settlement, sums: dict[str, Decimal] = SUMS) -> list[str]:
     checks: list[Check] = settlement_checks(month, sums, BILLED, POSTED, DUE)
     return [check.name for check in checks if not check.holds]
@@ -165,6 +178,7 @@ def settlement() -> Settlement:
     )  # fmt: skip
     return Settlement(
         period=OCTOBER,
+        meters={("quill", "task"): "tasks", ("quill", "tasks"): "tasks", ("quill", "requests"): "requests"},
         closings=(Result(Closing("quill", "c", OCTOBER, MONTHS, 1, CLOSED, "demo", statements=1), False, False),),
         statements=(StoredStatement(head, "{}"),),
         payouts=(decided("quill", "payout", "quill", Decimal("0.30")),),
