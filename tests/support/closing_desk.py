@@ -33,6 +33,7 @@ from sinks.publishing import publish as publish_books
 from sinks.rerates import Partition
 from sinks.statements import StatementQuery
 from tests.support import rows
+from tests.support.memory_log import MemoryLog
 from tests.support.rows import Row, checkpoint_row, ledger_row, totals_of, void_row
 from tollstream.agreements.plans import publish
 from tollstream.closing.checks import Accepted
@@ -40,6 +41,7 @@ from tollstream.closing.run import Installation, Preview, Result, close, preview
 from tollstream.closing.told import Told
 
 BUILDER = "acme"
+PATIENCE_SECONDS = 0.5
 AMOUNTS = ("customer_charge", "provider_reward", "platform_fee", "builder_earnings")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RULES_TEXT = """
@@ -109,6 +111,7 @@ class ClosingDesk:
     builder: str = BUILDER
     ledger: list[Row] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)  # of the log, where they are not where it is stored
+    records: bool = True  # what is beyond where it is stored, not control records
     window_seconds: int = 3600
     portion: int = 2
 
@@ -189,10 +192,8 @@ class ClosingDesk:
     def installation(self) -> Installation:
         """As the command makes it."""
 
-        async def ends() -> Mapping[Partition, int]:
-            return {(1, 0): self.next_offset} | self.ends
-
-        return Installation(self.store, RULES, ends, self.window_seconds, self.portion)
+        log = MemoryLog(lambda: {(1, 0): self.next_offset} | self.ends, self.records)
+        return Installation(self.store, RULES, log, self.window_seconds, self.portion, PATIENCE_SECONDS)
 
     async def publish_rules(self) -> None:
         """For verbs, which read them from the store."""

@@ -33,6 +33,7 @@ from sinks.journals import EPOCH, Entry, Journal, append
 from sinks.payouts import MARK_JOURNAL, NOTE_JOURNAL, PAYOUT_JOURNAL, NoteRecord, PayoutMark, PayoutRecord
 from sinks.publishing import publish
 from tests.support import rows
+from tests.support.memory_log import MemoryLog
 from tests.support.rating import DEFAULTS, frames
 from tests.support.rows import Row
 from tollstream.books import load_published
@@ -265,12 +266,9 @@ async def _write(sink: ClickHouseSink, stored: list[Row]) -> None:
 
 
 async def _close(sink: ClickHouseSink, store: ClickHouseStatementStore, end: int) -> None:
-    async def ends() -> dict[tuple[int, int], int]:
-        return {(1, 0): end}
-
     _, rules = await load_published(sink)
     for builder in ("quill", "folio"):
-        installation = Installation(store, rules, ends, 3600)
+        installation = Installation(store, rules, MemoryLog(lambda: {(1, 0): end}), 3600)
         await close(installation, builder, "2026-10", Accepted(frozenset(), "ana", "month end"))
 
 

@@ -26,6 +26,7 @@ from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
 from sinks.journals import append
 from sinks.publishing import publish
+from tests.support.memory_log import MemoryLog
 from tollstream.closing.checks import KINDS, Accepted
 from tollstream.closing.run import Installation, close
 
@@ -169,13 +170,10 @@ class RunningUsage:
     async def close(self, label: str) -> None:
         """A period, whatever is in the way: there is no ledger here."""
         from billing.published import books_of
-        from sinks.rerates import Partition
-
-        async def ends() -> dict[Partition, int]:
-            return {(1, partition): following for partition, following in self._next.items()}
 
         _, rules = books_of(await self.sink.read_books((RULES,)))
-        installation = Installation(self.store, rules, ends, 3600)
+        log = MemoryLog(lambda: {(1, partition): following for partition, following in self._next.items()})
+        installation = Installation(self.store, rules, log, 3600)
         await close(installation, BUILDER, label, Accepted(frozenset(KINDS), "tests", "there is no ledger here"))
 
     def settings(self, folder: Path, bootstrap_servers: str, alerts_topic: str) -> Path:

@@ -1,6 +1,6 @@
 """What stands in the way of closing a period, and who has accepted it.
 
-lag        a partition of the log is not stored to its end, and what is stored of it is older than the period's end
+lag        what is in the log may be of the period, and is not stored (`lag.py`)
 unpriced   usage of the period waits for a price: it would be missing on the statements, and come on the next ones
 residual   ledger and totals of the period do not agree to the last digit: nothing should be billed before that is
            understood
@@ -11,24 +11,21 @@ Each can be accepted, by name and for a reason, and then stands in the closing's
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from billing.periods import Period
-from gateway.emitter import EmitterSetupError
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
-from sinks.closings import Apart, Closing, Progress, UsageScope, Waiting
-from sinks.rerates import Partition
+from sinks.closings import Apart, Closing, UsageScope, Waiting
+from tollstream.closing.lag import Log, lag_of
 from tollstream.closing.refusal import CloseRefusedError
+from tollstream.closing.sentences import moment, some
 
 LAG, UNPRICED, RESIDUAL, EARLIER = "lag", "unpriced", "residual", "earlier"
 KINDS = (LAG, UNPRICED, RESIDUAL, EARLIER)
 LEDGER_ROWS = 1_000_000  # compared at once
-NAMED = 5  # of many partitions or models so many are named
 ATTEMPTS = 3  # a flush under way is no difference: it is looked at again
-
-LogEnds = Callable[[], Awaitable[Mapping[Partition, int]]]  # raises EmitterSetupError where nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,21 @@ class Accepted:
 
 
 async def problems(
-    store: ClickHouseStatementStore, builder: str, period: Period, log_ends: LogEnds, done: Sequence[Closing]
+    store: ClickHouseStatementStore,
+    builder: str,
+    period: Period,
+    log: Log,
+    done: Sequence[Closing],
+    patience_seconds: float,
 ) -> list[Problem]:
     """Everything that stands in the way of closing a period that is over; `done` are the closings that count."""
-    ends_or_why = await _ends(log_ends)
-    progress = await store.read_progress()
+    lag = await lag_of(store, log, period, patience_seconds)
     waiting = await store.read_waiting(builder, period.start, period.end)
     apart = await read_apart(store, builder, period)
     begins = done[0].period if done else period
     since = await store.first_usage(builder, begins.start, done[-1].cut if done else {})
     return [
-        *_lag(progress, ends_or_why, period),
+        *([Problem(LAG, lag)] if lag else []),
         *_unpriced(waiting, period),
         *_residual(apart, period),
         *_earlier(since, begins),
@@ -96,35 +97,6 @@ async def read_apart(store: ClickHouseStatementStore, builder: str, period: Peri
     return found
 
 
-async def _ends(log_ends: LogEnds) -> Mapping[Partition, int] | str:
-    """Where the log ends, or why nobody says."""
-    try:
-        return await log_ends()
-    except EmitterSetupError as error:
-        return str(error)
-
-
-def _lag(progress: Mapping[Partition, Progress], ends: Mapping[Partition, int] | str, period: Period) -> list[Problem]:
-    if isinstance(ends, str):
-        return [Problem(LAG, f"It is not known whether all usage of {period.label} is stored: {ends}")]
-    behind = []
-    for (epoch, partition), end in sorted(ends.items()):
-        held = progress.get((epoch, partition))
-        done = held.next_offset if held else 0
-        if done < end and (held is None or held.newest < period.end):
-            until = f", with records until {_moment(held.newest)}" if held else ""
-            behind.append(f"partition {partition} of epoch {epoch} at offset {done:,} of {end:,}{until}")
-    if not behind:
-        return []
-    return [
-        Problem(
-            LAG,
-            f"Ingestion lags behind the end of {period.label}, {_moment(period.end)}: {_some(behind)}. Start workers, "
-            "or wait until they have stored it.",
-        )
-    ]
-
-
 def _unpriced(waiting: Sequence[Waiting], period: Period) -> list[Problem]:
     if not waiting:
         return []
@@ -133,7 +105,7 @@ def _unpriced(waiting: Sequence[Waiting], period: Period) -> list[Problem]:
     return [
         Problem(
             UNPRICED,
-            f"{events:,} events of {period.label} wait for a price ({_some(kinds)}): publish one and run `tollstream "
+            f"{events:,} events of {period.label} wait for a price ({some(kinds)}): publish one and run `tollstream "
             "rerate --unpriced`; `tollstream unpriced` shows them all.",
         )
     ]
@@ -147,7 +119,7 @@ def _residual(apart: Sequence[Apart], period: Period) -> list[Problem]:
     return [
         Problem(
             RESIDUAL,
-            f"Ledger and totals of {period.label} are apart on {lines:,} lines, by {_some(amounts)} in all amounts "
+            f"Ledger and totals of {period.label} are apart on {lines:,} lines, by {some(amounts)} in all amounts "
             "together: run `tollstream reconcile` and mend it first.",
         )
     ]
@@ -159,17 +131,8 @@ def _earlier(since: datetime | None, begins: Period) -> list[Problem]:
     return [
         Problem(
             EARLIER,
-            f"There is usage of {_moment(since)} and later, before {begins.label}, the first period that is closed: it "
+            f"There is usage of {moment(since)} and later, before {begins.label}, the first period that is closed: it "
             "is on no statement, ever. Begin with the period that it lies in; or, if that is past, void it and publish "
             "it again with a time that is billed.",
         )
     ]
-
-
-def _some(words: Sequence[str]) -> str:
-    more = f", and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return ", ".join(words[:NAMED]) + more
-
-
-def _moment(time: datetime) -> str:
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

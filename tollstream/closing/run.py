@@ -22,8 +22,9 @@ from sinks.closings import ABANDONED, CLOSED, FROZEN, NUMBERED, PLANNED, WRITTEN
 from tollstream.closing import checks
 from tollstream.closing.agreed import Agreements, read_agreements
 from tollstream.closing.basis import Basis, basis_of, scope_of
-from tollstream.closing.checks import Accepted, LogEnds, Problem
+from tollstream.closing.checks import Accepted, Problem
 from tollstream.closing.freezing import charge_currency, freeze, inputs_of, portions, read_cut
+from tollstream.closing.lag import PATIENCE_SECONDS, Log
 from tollstream.closing.periods import closed, closed_entry, named_period, refuse_out_of_turn, refuse_windows
 from tollstream.closing.portions import TENANTS, all_tenants, statements_of
 from tollstream.closing.refusal import CloseRefusedError
@@ -42,9 +43,10 @@ class Installation:
 
     store: ClickHouseStatementStore
     rules: RuleBooks
-    log_ends: LogEnds
+    log: Log
     window_seconds: int  # of epochs that have pinned none yet
     portion: int = TENANTS
+    patience_seconds: float = PATIENCE_SECONDS  # so long records may wait before nobody seems to store them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ async def close(
         return Result(await _finish(installation, agreements, entries, newest, accepted, told), False, True)
     await _refuse_stranger(store, builder, agreements, entries)
     await _refuse(installation, entries, period, cycle)
-    found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
+    found = await checks.problems(
+        store, builder, period, installation.log, closed(entries), installation.patience_seconds
+    )
     overrides = checks.accept(found, accepted)
     entry = await advance(
         store,
@@ -139,7 +143,9 @@ async def preview(
         )
     await _refuse_stranger(store, builder, agreements, entries)
     await _refuse(installation, entries, period, cycle)
-    found = await checks.problems(store, builder, period, installation.log_ends, closed(entries))
+    found = await checks.problems(
+        store, builder, period, installation.log, closed(entries), installation.patience_seconds
+    )
     scope = scope_of(entries, builder, period, await read_cut(store))
     moved, counted = await store.has_moved(scope), await store.read_tenants(scope)
     used: set[tuple[object, str]] = set()

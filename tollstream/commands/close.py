@@ -13,16 +13,15 @@ from rich.console import Console
 
 from billing.errors import BillingError
 from sinks.clickhouse.statement_store import ClickHouseStatementStore
-from sinks.rerates import Partition
-from tollstream.closing.checks import KINDS, Accepted, LogEnds
+from tollstream.closing.checks import KINDS, Accepted
+from tollstream.closing.log import KafkaLog
 from tollstream.closing.refusal import CloseRefusedError
 from tollstream.closing.report import preview_record, result_record, show_preview, show_result
 from tollstream.closing.rules import published_rules
 from tollstream.closing.run import Installation, Preview, Result, close, preview
 from tollstream.closing.store import with_statements
 from tollstream.closing.told import Teller
-from tollstream.rerating.publishing import log_ends
-from tollstream.settings import Settings, load_settings
+from tollstream.settings import load_settings
 from topics.catalogue import raw_topic_name
 
 EPILOG = """\b
@@ -71,9 +70,9 @@ def command(
     teller = Teller(quiet=as_json)
 
     async def run(store: ClickHouseStatementStore) -> Preview | Result:
-        installation = Installation(
-            store, await published_rules(settings), _log_ends(settings), settings.window_seconds
-        )
+        topic = raw_topic_name(settings.topic_epoch)
+        log = KafkaLog(settings.kafka_bootstrap_servers, topic, settings.topic_epoch, settings.partitions)
+        installation = Installation(store, await published_rules(settings), log, settings.window_seconds)
         if dry_run:
             return await preview(installation, builder, period, shown, teller)
         return await close(installation, builder, period, accepted, teller)
@@ -116,12 +115,3 @@ def _accepted(accepts: Mapping[str, bool], by: str | None, reason: str) -> Accep
                 f"{option} is longer than {TEXT_BYTES_MAX} bytes, or more than one line: shorten it."
             )
     return Accepted(kinds, (by or getpass.getuser()).strip(), reason.strip())
-
-
-def _log_ends(settings: Settings) -> LogEnds:
-    async def ask() -> dict[Partition, int]:
-        topic = raw_topic_name(settings.topic_epoch)
-        ends = await log_ends(settings.kafka_bootstrap_servers, topic, settings.partitions)
-        return {(settings.topic_epoch, partition): end for partition, end in ends.items()}
-
-    return ask

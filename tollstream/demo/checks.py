@@ -126,8 +126,8 @@ def rerate_checks(waiting: int, stored: int, oracle: OracleResult, knowing: Orac
 
 
 def counted_check(meters: Mapping[tuple[str, str], str], counted: Rows, used: Rows) -> Check:
-    """What statements count by plans is what was used. `counted` has the quantity of each usage line, `used` what the ledger has
-    of each Builder, tenant and rule: usage by meter, and events."""
+    """What statements count by plans is what was used. `counted` has the quantity of each usage line, `used` what the
+    ledger has of each Builder, tenant and rule: usage by meter, and events."""
     ledger = {(row["builder"], row["tenant"], row["rule_id"]): row for row in used}
     apart = []
     for row in counted:

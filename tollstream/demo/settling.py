@@ -20,18 +20,17 @@ from sinks.agreements import GrantRecord
 from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.clickhouse.settlement_store import ClickHouseSettlementStore
 from sinks.payable import Balance, Payable
-from sinks.rerates import Partition
 from sinks.statements import StatementQuery, StoredStatement
 from tollstream.agreements import grants, plans, rates
 from tollstream.books import load_published
 from tollstream.closing.checks import Accepted
+from tollstream.closing.log import KafkaLog
 from tollstream.closing.run import Installation, Result, close
 from tollstream.demo import settings
 from tollstream.payouts.deciding import Decided, decide_all
 from tollstream.payouts.numbering import PAYOUT, REWARD
 from tollstream.payouts.rewarding import EVERYBODY, reward
 from tollstream.payouts.standing import Standing, read_standing
-from tollstream.rerating.publishing import log_ends
 
 BY = "demo"
 REASON = "the end of the month"
@@ -146,12 +145,8 @@ async def _installation(
         _, rules = await load_published(sink)
     finally:
         await sink.close()
-
-    async def ends() -> dict[Partition, int]:
-        found = await log_ends(bootstrap_servers, topic, settings.PARTITIONS)
-        return {(settings.TOPIC_EPOCH, partition): end for partition, end in found.items()}
-
-    return Installation(store, rules, ends, settings.WINDOW_SECONDS)
+    log = KafkaLog(bootstrap_servers, topic, settings.TOPIC_EPOCH, settings.PARTITIONS)
+    return Installation(store, rules, log, settings.WINDOW_SECONDS)
 
 
 async def _close(installation: Installation, builders: list[str], period: Period) -> list[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from sinks.clickhouse.writer import write_rows
 from sinks.closings import CLOSING_JOURNAL
 from tests.support import rows
 from tests.support.closing_desk import JANUARY, ClosingDesk
+from tests.support.memory_log import MemoryLog
 from tests.support.rows import checkpoint_row, totals_of
 from tollstream.closing.refusal import CloseRefusedError
 
@@ -43,19 +45,40 @@ async def test_a_partition_that_is_not_stored_to_its_end_is_named(desk: ClosingD
     assert "partition 3 of epoch 1 at offset 0 of 7" in result.entry.overrides["lag"]["found"]
 
 
-async def test_a_partition_with_records_of_the_next_period_does_not_lag_for_this_one(desk: ClosingDesk) -> None:
+async def test_a_partition_that_moves_does_not_lag_once_it_has_records_of_the_next_period(desk: ClosingDesk) -> None:
     desk.store_rows(desk.usage("globex", JANUARY), newest=FEBRUARY)
     desk.ends = {(1, 0): 40}
+    closing = asyncio.create_task(desk.close("2026-01"))
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(desk.store_rows, desk.usage("globex", FEBRUARY), newest=FEBRUARY)
+    assert (await closing).entry.statements == 1
+
+
+async def test_records_that_wait_and_that_nobody_stores_may_be_of_the_period(desk: ClosingDesk) -> None:
+    desk.store_rows(desk.usage("globex", JANUARY), newest=FEBRUARY)
+    desk.ends = {(1, 0): 40}
+    await refused(
+        desk,
+        "2026-01",
+        r"Ingestion stands still: partition 0 of epoch 1 at offset 1 of 40, with records until 2026-02-01T00:00:00Z, "
+        r"and for 0\.5 s none of it was stored\. It may be usage of 2026-01: start workers, .*--accept-lag",
+    )
+    assert (await desk.close("2026-01", "lag")).entry.statements == 1
+
+
+async def test_control_records_at_the_end_of_the_log_wait_for_nobody(desk: ClosingDesk) -> None:
+    desk.store_rows(desk.usage("globex", JANUARY), newest=FEBRUARY)
+    desk.ends, desk.records = {(1, 0): 2}, False
     assert (await desk.close("2026-01")).entry.statements == 1
 
 
 async def test_a_log_that_does_not_say_where_it_ends_may_lag(desk: ClosingDesk) -> None:
     desk.store_rows(desk.usage("globex", JANUARY))
 
-    async def nobody() -> dict[tuple[int, int], int]:
+    def nobody() -> dict[tuple[int, int], int]:
         raise EmitterSetupError("Kafka at nowhere does not answer.")
 
-    made = replace(desk.installation(), log_ends=nobody)
+    made = replace(desk.installation(), log=MemoryLog(nobody))
     desk.installation = lambda: made  # type: ignore[method-assign]
     await refused(desk, "2026-01", "not known whether all usage of 2026-01 is stored: Kafka at nowhere does not answer")
     assert (await desk.close("2026-01", "lag")).entry.statements == 1
