@@ -14,6 +14,7 @@ from sinks.closings import Closing
 from sinks.statements import reference_of
 from tollstream.closing.rows import SUMS
 from tollstream.closing.run import Preview, Result, Sums
+from tollstream.explanation.words import counted
 from tollstream.publishing.layout import add, say, second, table
 from tollstream.rendering.document import StatementDocument
 from tollstream.rendering.record import everything
@@ -87,7 +88,7 @@ def show_result(console: Console, result: Result) -> None:
         say(console, "No statements: nobody used anything, and no plan asks for anything.")
         return
     first, last = reference_of(entry.builder, entry.first_number), reference_of(entry.builder, _last(entry))
-    console.print(_sums(f"{entry.statements:,} statements, {first} to {last}", entry.sums))
+    console.print(_sums(f"{counted(entry.statements, 'statement')}, {first} to {last}", entry.sums))
     say(console, f"One of them: tollstream statement {first}")
 
 
@@ -99,9 +100,9 @@ def show_preview(console: Console, view: Preview) -> None:
     for missing in view.missing:
         say(console, f"in the way (rates): {missing.text}", style="bold red")
     if not view.count:
-        say(console, f"No statements of {view.tenants:,} tenants.")
+        say(console, f"No statements of {counted(view.tenants, 'tenant')}.")
         return
-    console.print(_sums(f"{view.count:,} statements of {view.tenants:,} tenants", view.sums))
+    console.print(_sums(f"{counted(view.count, 'statement')} of {counted(view.tenants, 'tenant')}", view.sums))
     rows = table("the first of them", "", "tenant", "lines", "net", "tax", "due", "")
     for number, each in enumerate(view.first, view.first_number):
         amounts = [written(getattr(each.totals, name), each.currency) for name in ("net", "tax", "due")]
