@@ -19,8 +19,8 @@ SEED ?=
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # The parts of the suite that start real processes, and kill them: a broker and an engine for each pytest worker. They
-# wait more than they compute, so more of them run at once than there are cores, the longest files first. The simulation runs fewer seeds in
-# `make test` than in `make sim`, which keeps the whole under a quarter of an hour.
+# wait more than they compute, so more of them run at once than there are cores, the longest files first. The simulation
+# runs fewer seeds in `make test` than in `make sim`: the whole is to stay under a quarter of an hour.
 REAL := integration or chaos or packaging or docker
 
 .PHONY: help

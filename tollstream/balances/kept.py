@@ -41,8 +41,6 @@ def _row(balance: Balance) -> dict[str, Any]:
     if made is None:
         return row | _NOTHING
     return row | {
-        "currency": made.currency,
-        "charge_currency": made.charge_currency,
         "total": made.totals.total,
         "spent": spent(made),
         "kind": [each.kind for each in made.standings],

@@ -1,7 +1,7 @@
 """Whether everything that was in the log when a closing began is stored, as far as the period may need it.
 
 behind     a partition is not stored to its end, and what is stored of it is older than the period's end
-stands     records wait in a partition, and for PATIENCE_SECONDS none of them was stored: no worker runs, and nobody
+stands     records wait in a partition, and for `patience_seconds` none of them was stored: no worker runs, and nobody
            knows whether they are of the period. A partition that moves is alive; what is on its way is late usage
 Offsets    behind the last record may be taken by control records of transactions, which nobody stores: whether there is
            a record is asked of the log, for partitions that stand.
@@ -21,7 +21,6 @@ from sinks.closings import Progress
 from sinks.rerates import Partition
 from tollstream.closing.sentences import moment, some
 
-PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 
 
@@ -35,9 +34,7 @@ class Log(Protocol):
         """Whether a record stands at this offset or behind it."""
 
 
-async def lag_of(
-    store: ClickHouseStatementStore, log: Log, period: Period, patience_seconds: float = PATIENCE_SECONDS
-) -> str:
+async def lag_of(store: ClickHouseStatementStore, log: Log, period: Period, patience_seconds: float) -> str:
     """A sentence about what is not stored; "" where nothing is in the way."""
     try:
         ends = await log.ends()

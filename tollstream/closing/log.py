@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
-from gateway.emitter import EmitterSetupError
 from sinks.rerates import Partition
-from tollstream.rerating.publishing import LOG_SECONDS_MAX, log_ends
-from topics.ending import ended
+from tollstream.rerating.publishing import asking, log_ends
 
 FETCH_SECONDS = 5.0
 
@@ -33,24 +29,15 @@ class KafkaLog:
 
     async def holds(self, place: Partition, offset: int) -> bool:
         """Whether a committed record stands at this offset or behind it."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers,
+        there = TopicPartition(self.topic, place[1])
+        async with asking(
+            self.bootstrap_servers,
+            f"what topic {self.topic} holds",
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-        )
-        there = TopicPartition(self.topic, place[1])
-        try:
-            await asyncio.wait_for(consumer.start(), LOG_SECONDS_MAX)
+        ) as consumer:
             consumer.assign([there])
             consumer.seek(there, offset)
             found = await consumer.getmany(there, timeout_ms=round(FETCH_SECONDS * 1000), max_records=1)
-        except (KafkaError, TimeoutError, OSError) as error:
-            why = error or type(error).__name__
-            raise EmitterSetupError(
-                f"Kafka at {self.bootstrap_servers} does not say what topic {self.topic} holds ({why}): check the "
-                "address, and whether it runs."
-            ) from error
-        finally:
-            await ended(consumer.stop())
         return any(found.values())

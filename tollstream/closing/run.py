@@ -24,7 +24,7 @@ from tollstream.closing.agreed import Agreements, read_agreements
 from tollstream.closing.basis import Basis, basis_of, scope_of
 from tollstream.closing.checks import Accepted, Problem
 from tollstream.closing.freezing import charge_currency, freeze, inputs_of, portions, read_cut
-from tollstream.closing.lag import PATIENCE_SECONDS, Log
+from tollstream.closing.lag import Log
 from tollstream.closing.periods import closed, closed_entry, named_period, refuse_out_of_turn, refuse_windows
 from tollstream.closing.portions import TENANTS, all_tenants, statements_of
 from tollstream.closing.refusal import CloseRefusedError
@@ -46,7 +46,7 @@ class Installation:
     log: Log
     window_seconds: int  # of epochs that have pinned none yet
     portion: int = TENANTS
-    patience_seconds: float = PATIENCE_SECONDS  # so long records may wait before nobody seems to store them
+    patience_seconds: float = 10.0  # so long records may wait before nobody seems to store them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,7 @@ async def close(
                 f"first with `tollstream close --builder {builder} --period {newest.period.label}`."
             )
         return Result(await _finish(installation, agreements, entries, newest, accepted, told), False, True)
-    await _refuse_stranger(store, builder, agreements, entries)
-    await _refuse(installation, entries, period, cycle)
+    await _refuse(installation, agreements, entries, period, cycle)
     found = await checks.problems(
         store, builder, period, installation.log, closed(entries), installation.patience_seconds
     )
@@ -141,8 +140,7 @@ async def preview(
             f"Period {period.label} of {builder} is closed: `tollstream statement {builder}/TENANT --period "
             f"{period.label}` shows its statements."
         )
-    await _refuse_stranger(store, builder, agreements, entries)
-    await _refuse(installation, entries, period, cycle)
+    await _refuse(installation, agreements, entries, period, cycle)
     found = await checks.problems(
         store, builder, period, installation.log, closed(entries), installation.patience_seconds
     )
@@ -185,10 +183,9 @@ async def preview(
     return view
 
 
-async def _refuse_stranger(
-    store: ClickHouseStatementStore, builder: str, agreements: Agreements, entries: Sequence[Closing]
-) -> None:
+async def _refuse_stranger(store: ClickHouseStatementStore, agreements: Agreements, entries: Sequence[Closing]) -> None:
     """A name with nothing behind it is a slip of the pen: closing it would look like success, and stand for ever."""
+    builder = agreements.builder
     if builder and (entries or agreements.plans_place or agreements.grants_place):
         return
     if not builder or await store.first_usage(builder, LATEST, {}) is None:
@@ -197,9 +194,12 @@ async def _refuse_stranger(
         )
 
 
-async def _refuse(installation: Installation, entries: Sequence[Closing], period: Period, cycle: Cycle) -> None:
-    """Periods that run, or are not next, or cut windows."""
+async def _refuse(
+    installation: Installation, agreements: Agreements, entries: Sequence[Closing], period: Period, cycle: Cycle
+) -> None:
+    """Builders that nobody knows, and periods that run, or are not next, or cut windows."""
     store = installation.store
+    await _refuse_stranger(store, agreements, entries)
     refuse_out_of_turn(entries, period, cycle, await store.clock())
     pinned = await store.read_epochs()
     for seconds in {each.window_seconds for each in pinned.values()} or {installation.window_seconds}:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +23,7 @@ from tollstream.rerating.computing import PortionChanges
 from tollstream.rerating.summary import Summary
 from topics.encodings import structured
 from topics.encodings.message import Message
+from topics.ending import ended
 from topics.events import AdjustmentEvent, Amounts, Pricing
 from topics.partitioner import partition_for
 
@@ -81,16 +84,23 @@ async def publish(
 
 async def log_ends(bootstrap_servers: str, topic: str, partitions: int) -> dict[int, int]:
     """Where each partition of the topic ends now. Raises `EmitterSetupError` where nobody says."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
     places = [TopicPartition(topic, partition) for partition in range(partitions)]
+    async with asking(bootstrap_servers, f"where topic {topic} ends") as consumer:
+        ends = await asyncio.wait_for(consumer.end_offsets(places), LOG_SECONDS_MAX)
+    return {place.partition: offset for place, offset in ends.items()}
+
+
+@asynccontextmanager
+async def asking(bootstrap_servers: str, what: str, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that is asked `what`. Raises `EmitterSetupError` where Kafka does not say."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, **options)
     try:
         await asyncio.wait_for(consumer.start(), LOG_SECONDS_MAX)
-        ends = await asyncio.wait_for(consumer.end_offsets(places), LOG_SECONDS_MAX)
+        yield consumer
     except (KafkaError, TimeoutError, OSError) as error:
         raise EmitterSetupError(
-            f"Kafka at {bootstrap_servers} does not say where topic {topic} ends ({error or type(error).__name__}): "
-            "check the address, and whether it runs."
+            f"Kafka at {bootstrap_servers} does not say {what} ({error or type(error).__name__}): check the address, "
+            "and whether it runs."
         ) from error
     finally:
-        await consumer.stop()
-    return {place.partition: offset for place, offset in ends.items()}
+        await ended(consumer.stop())
