@@ -28,7 +28,8 @@ class KafkaLog:
         return {(self.epoch, partition): end for partition, end in found.items()}
 
     async def holds(self, place: Partition, offset: int) -> bool:
-        """Whether a committed record stands at this offset or behind it."""
+        """Whether a record stands at this offset or behind it: committed, or in a transaction that is still open, which
+        holds back whatever comes after it."""
         there = TopicPartition(self.topic, place[1])
         async with asking(
             self.bootstrap_servers,
@@ -40,4 +41,5 @@ class KafkaLog:
             consumer.assign([there])
             consumer.seek(there, offset)
             found = await consumer.getmany(there, timeout_ms=round(FETCH_SECONDS * 1000), max_records=1)
-        return any(found.values())
+            stable, end = consumer.last_stable_offset(there), consumer.highwater(there)
+        return any(found.values()) or (stable is not None and end is not None and stable < end)
