@@ -1,5 +1,6 @@
 """One scenario: an installation, a crew of workers, traffic, faults, and a verdict against the oracle.
 
+Size    TOLLSTREAM_CHAOS_SIZE: so many times the traffic, the time and the faults of `make test`; `make chaos` takes 3.
 Seed    TOLLSTREAM_CHAOS_SEED replays what was drawn: traffic, moments, victims. How processes interleave is the
         machine's affair; a seed that failed will not fail every time.
 Verdict the log is read back from Kafka, the oracle recomputes it, and every ledger row, total, dead letter and counter
@@ -31,6 +32,7 @@ from tollstream.demo.store import Store
 from topics.dead_letter import decode
 
 SEED = os.environ.get("TOLLSTREAM_CHAOS_SEED") or str(random.SystemRandom().randrange(1 << 32))
+SIZE = int(os.environ.get("TOLLSTREAM_CHAOS_SIZE") or 1)
 BOOKS = REPOSITORY / "tollstream" / "demo" / "books"
 WINDOW_SECONDS = 3600
 CATCH_UP_SECONDS_MAX = 150.0  # on a machine that is busy with something else, too
@@ -87,9 +89,9 @@ class Scenario:
     items: list[Item]
 
     async def publish(self, *, seconds: float, share: tuple[float, float] = (0.0, 1.0)) -> None:
-        """This share of the traffic, over so long."""
+        """This share of the traffic, over so many seconds times SIZE."""
         start, stop = (round(len(self.items) * part) for part in share)
-        await self.gateway.publish(self.items[start:stop], seconds=seconds)
+        await self.gateway.publish(self.items[start:stop], seconds=seconds * SIZE)
 
     async def pause(self, shortest: float, longest: float) -> None:
         """Wait for a random while."""
@@ -225,7 +227,7 @@ class Scenario:
 async def scenario(
     name: str, bootstrap_servers: str, clickhouse_url: str, folder: Path, *, events: int, **settings: Any
 ) -> AsyncIterator[Scenario]:
-    """Topics, tables, books and traffic; whatever was started is gone afterwards."""
+    """Topics, tables, books and traffic, `events` times SIZE; whatever was started is gone afterwards."""
     print(f"TOLLSTREAM_CHAOS_SEED={SEED}")
     installation = Installation(bootstrap_servers, clickhouse_url, folder, settings={"block_records": 1500} | settings)
     await installation.prepare()
@@ -233,7 +235,7 @@ async def scenario(
         (folder / book).write_bytes((BOOKS / book).read_bytes())
     crew = Crew(installation)
     gateway = Gateway(bootstrap_servers, installation.topic, installation.partitions)
-    items = await asyncio.to_thread(draw_traffic, events, f"{SEED} {name}")
+    items = await asyncio.to_thread(draw_traffic, events * SIZE, f"{SEED} {name}")
     try:
         yield Scenario(installation, crew, gateway, random.Random(f"{SEED} {name} faults"), items)
     finally:

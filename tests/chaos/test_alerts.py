@@ -23,18 +23,18 @@ import pytest
 
 from deploy.embedded.stack import EmbeddedStack
 from tests.chaos.log import read_records
-from tests.chaos.scenario import SEED
+from tests.chaos.scenario import SEED, SIZE
 from tests.support.running_usage import RunningUsage
 from tests.support.watchers import WatcherProcess
 from topics.administration import create_topics
 from topics.alerts import THRESHOLDS, AlertChange, AlertEvent, decode_alert
 from topics.catalogue import TopicSpec
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 * SIZE)
 
 TENANTS = 120
-SECONDS = 30.0
-KILLS = 4
+SECONDS = 12.0 * SIZE
+KILLS = 2 * SIZE
 INCLUDED, CREDIT, CAP = 40, 30, 80
 
 

@@ -208,7 +208,7 @@ class Run:
         """A worker killed every few seconds, and started again; the first one lives on, and has to follow by itself."""
         killed = 0
         while not done.done():
-            await asyncio.sleep(self.draw.uniform(4, 10))
+            await asyncio.sleep(self.draw.uniform(6, 12))
             victim = self.draw.choice(self.crew.members[1:])
             if victim.exit_code is None:
                 victim.kill()

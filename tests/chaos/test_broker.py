@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.stack import EmbeddedStack
-from tests.chaos.scenario import scenario
+from tests.chaos.scenario import SIZE, scenario
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 * SIZE)
 
 
 async def test_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(
     stack: EmbeddedStack, bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
-    async with scenario("broker", bootstrap_servers, clickhouse_url, tmp_path, events=20_000) as run:
+    async with scenario("broker", bootstrap_servers, clickhouse_url, tmp_path, events=10_000) as run:
         run.crew.hire(), run.crew.hire()
         await run.publish(seconds=2, share=(0.0, 0.3))
         await run.progress()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.chaos.scenario import Scenario, scenario
+from tests.chaos.scenario import SIZE, Scenario, scenario
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 * SIZE)
 
 
 async def commit(run: Scenario, offsets: dict[int, int]) -> None:

@@ -9,21 +9,21 @@ import pytest
 
 from deploy.embedded.stack import EmbeddedStack
 from tests.chaos.proxy import Fate, LyingFront
-from tests.chaos.scenario import scenario
+from tests.chaos.scenario import SIZE, scenario
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 * SIZE)
 PATIENT = {"clickhouse_timeout_seconds": 60}
 
 
 async def test_a_store_that_is_killed_and_started_again_holds_every_event_once(
     stack: EmbeddedStack, bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
-    async with scenario("store-killed", bootstrap_servers, clickhouse_url, tmp_path, events=20_000) as run:
+    async with scenario("store-killed", bootstrap_servers, clickhouse_url, tmp_path, events=8_000) as run:
         run.crew.hire(), run.crew.hire()
         await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
-        publishing = asyncio.create_task(run.publish(seconds=8, share=(0.2, 1.0)))
-        for _ in range(2):
+        publishing = asyncio.create_task(run.publish(seconds=5, share=(0.2, 1.0)))
+        for _ in range(1 + SIZE):
             await run.pause(0.0, 2.0)
             try:
                 await asyncio.to_thread(stack.clickhouse.kill)
@@ -40,13 +40,13 @@ async def test_a_store_that_hangs_longer_than_its_clients_wait_holds_every_event
     stack: EmbeddedStack, bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
     async with scenario(
-        "store-hangs", bootstrap_servers, clickhouse_url, tmp_path, events=20_000, clickhouse_timeout_seconds=2
+        "store-hangs", bootstrap_servers, clickhouse_url, tmp_path, events=8_000, clickhouse_timeout_seconds=2
     ) as run:
         run.crew.hire(), run.crew.hire()
         await run.publish(seconds=1, share=(0.0, 0.2))
         await run.progress()
-        publishing = asyncio.create_task(run.publish(seconds=10, share=(0.2, 1.0)))
-        for _ in range(2):
+        publishing = asyncio.create_task(run.publish(seconds=6, share=(0.2, 1.0)))
+        for _ in range(1 + SIZE):
             await run.pause(0.0, 2.0)
             try:
                 stack.clickhouse.pause()
@@ -64,7 +64,7 @@ async def test_a_store_that_applies_and_then_fails_holds_every_event_once(
     bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
     async with scenario(
-        "store-lies", bootstrap_servers, clickhouse_url, tmp_path, events=24_000, clickhouse_timeout_seconds=3
+        "store-lies", bootstrap_servers, clickhouse_url, tmp_path, events=12_000, clickhouse_timeout_seconds=3
     ) as run:
         async with LyingFront(clickhouse_url, str(run.draw.random())) as front:
             run.installation.write_settings(clickhouse_url=front.url)

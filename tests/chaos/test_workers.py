@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.proxy import NO_FAULTS, LyingFront
-from tests.chaos.scenario import scenario
+from tests.chaos.scenario import SIZE, scenario
 
-pytestmark = pytest.mark.timeout(400)
-KILLS = 6
+pytestmark = pytest.mark.timeout(400 * SIZE)
+KILLS = 3 * SIZE
 
 
 async def test_workers_killed_at_random_moments_bill_every_event_once(
     bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
-    async with scenario("kill", bootstrap_servers, clickhouse_url, tmp_path, events=24_000) as run:
+    async with scenario("kill", bootstrap_servers, clickhouse_url, tmp_path, events=10_000) as run:
         run.crew.hire(), run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=20))
+        publishing = asyncio.create_task(run.publish(seconds=8))
         await run.progress()
         for _ in range(KILLS):
             victim = run.draw.choice(run.crew.members)
@@ -43,7 +43,7 @@ async def test_a_worker_that_was_frozen_in_a_flush_comes_back_as_a_zombie_and_ch
     """Its totals, held back on the way, arrive after the heir has written newer ones."""
     async with (
         LyingFront(clickhouse_url, "", inserts=NO_FAULTS, reads=NO_FAULTS) as front,
-        scenario("zombie", bootstrap_servers, clickhouse_url, tmp_path, events=16_000) as run,
+        scenario("zombie", bootstrap_servers, clickhouse_url, tmp_path, events=8_000) as run,
     ):
         run.installation.write_settings(clickhouse_url=front.url)
         zombie = run.crew.hire()
@@ -73,12 +73,12 @@ async def test_a_worker_that_was_frozen_in_a_flush_comes_back_as_a_zombie_and_ch
 async def test_workers_that_come_and_go_hand_their_partitions_over_without_a_trace(
     bootstrap_servers: str, clickhouse_url: str, tmp_path: Path
 ) -> None:
-    async with scenario("rebalance", bootstrap_servers, clickhouse_url, tmp_path, events=24_000) as run:
+    async with scenario("rebalance", bootstrap_servers, clickhouse_url, tmp_path, events=10_000) as run:
         run.crew.hire()
-        publishing = asyncio.create_task(run.publish(seconds=14))
+        publishing = asyncio.create_task(run.publish(seconds=6))
         await run.progress()
         codes = []
-        for _ in range(3):
+        for _ in range(1 + SIZE):
             run.crew.hire(), run.crew.hire()
             await run.pause(2.0, 5.0)
             for _ in range(2):

@@ -8,9 +8,9 @@ from one run to the next.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -227,6 +227,10 @@ class ClosingDesk:
         stored = await self.store.read_statements(StatementQuery(builder=self.builder, **query))
         return [json.loads(each.document) for each in sorted(stored, key=lambda each: each.head.number)]
 
+    def copy(self) -> ClosingDesk:
+        """Of what it remembers itself; the tables are the same."""
+        return replace(self, ledger=list(self.ledger), ends=dict(self.ends))
+
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that closed closings wrote."""
         database = self.client.configuration.database
@@ -287,7 +291,7 @@ def hours(*counts: int, start: datetime = JANUARY) -> Iterable[datetime]:
 
 
 @contextmanager
-def migrated(clickhouse_url: str) -> Any:
+def migrated(clickhouse_url: str) -> Iterator[Client]:
     """A database of one's own, with the schema in it."""
     configuration = ClickHouseConfiguration(clickhouse_url, database=f"test_{uuid4().hex}")
     migrate(configuration)
@@ -302,8 +306,42 @@ def migrated(clickhouse_url: str) -> Any:
 def emptied(client: Client) -> Client:
     """Without rows."""
     database = client.configuration.database
-    sql = f"SELECT DISTINCT table FROM system.parts WHERE database = '{database}' AND active"
-    for row in client.query_rows(sql, doing="looking for rows"):
-        if row["table"] != "schema_migrations":
-            client.command(f"TRUNCATE TABLE {database}.{row['table']} SYNC", doing="emptying tables")
+    for table in _filled(client, database):
+        client.command(f"TRUNCATE TABLE {database}.{table} SYNC", doing="emptying tables")
     return client
+
+
+@dataclass
+class Kept:
+    """How a desk stood at a moment: it can be had again, as often as wanted, without doing everything once more."""
+
+    desk: ClosingDesk
+    database: str  # holds the rows of that moment
+
+    @classmethod
+    @contextmanager
+    def of(cls, desk: ClosingDesk) -> Iterator[Kept]:
+        """Keep how it stands now."""
+        with migrated(desk.client.configuration.url) as client:
+            kept = client.configuration.database
+            _copy_rows(desk.client, desk.client.configuration.database, kept)
+            yield cls(desk.copy(), kept)
+
+    def again(self) -> ClosingDesk:
+        """A new desk, in the same tables, as it stood then."""
+        client = emptied(self.desk.client)
+        _copy_rows(client, self.database, client.configuration.database)
+        return self.desk.copy()
+
+
+def _copy_rows(client: Client, source: str, target: str) -> None:
+    for table in _filled(client, source):
+        # Parts are linked, not read: no materialized view sees them, and what they wrote is copied by itself.
+        sql = f"ALTER TABLE {target}.{table} ATTACH PARTITION ALL FROM {source}.{table}"
+        client.command(sql, doing="copying rows")
+
+
+def _filled(client: Client, database: str) -> list[str]:
+    sql = f"SELECT DISTINCT table AS name FROM system.parts WHERE database = '{database}' AND active"
+    found = client.query_rows(sql, doing="looking for rows")
+    return [row["name"] for row in found if row["name"] != "schema_migrations"]

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from billing.credits import Grant
 from sinks.closings import CLOSED, CLOSING_JOURNAL, FROZEN, NUMBERED, PLANNED, WRITTEN, Closing
 from sinks.errors import StoreUnreachableError
-from tests.support.closing_desk import JANUARY, Breaking, ClosingDesk, CrashedError, emptied
+from tests.support.closing_desk import JANUARY, Breaking, ClosingDesk, CrashedError, Kept
 from tests.support.workers import REPOSITORY
 from tollstream.closing.refusal import CloseRefusedError
 from tollstream.closing.told import Told
@@ -41,9 +41,16 @@ async def two_months(desk: ClosingDesk) -> None:
     )
 
 
+@pytest.fixture
+async def kept(desk: ClosingDesk) -> AsyncIterator[Kept]:
+    """Before February is closed."""
+    await two_months(desk)
+    with Kept.of(desk) as kept:
+        yield kept
+
+
 async def undisturbed(desk: ClosingDesk) -> tuple[Snapshot, list[str]]:
     """What February comes to, and the steps that lead there."""
-    await two_months(desk)
     told = Breaking()
     await desk.close("2026-02", told=told)
     return desk.snapshot(), told.names
@@ -53,22 +60,16 @@ async def entries(desk: ClosingDesk) -> list[Closing]:
     return await desk.store.read_journal(CLOSING_JOURNAL, {"builder": desk.builder})
 
 
-def again(desk: ClosingDesk) -> ClosingDesk:
-    """A new desk over empty tables."""
-    return ClosingDesk(emptied(desk.client))
-
-
 @pytest.mark.timeout(900)
-async def test_a_crash_after_any_step_and_another_run_write_what_an_undisturbed_run_writes(desk: ClosingDesk) -> None:
-    expected, steps = await undisturbed(desk)
+async def test_a_crash_after_any_step_and_another_run_write_what_an_undisturbed_run_writes(kept: Kept) -> None:
+    expected, steps = await undisturbed(kept.again())
     assert steps[:4] == [PLANNED, "copied 1", FROZEN, NUMBERED]
     assert steps[-2:] == [WRITTEN, CLOSED]
     assert {name.split()[0] for name in steps[4:-2]} == {
         "credit_grants", "credit_draws", "posting_sets", "statement_lines", "statements",
     }  # fmt: skip
     for number, step in enumerate(steps):
-        desk = again(desk)
-        await two_months(desk)
+        desk = kept.again()
         with pytest.raises(CrashedError, match=step):
             await desk.close("2026-02", told=Breaking(number))
         result = await desk.close("2026-02")
@@ -79,11 +80,10 @@ async def test_a_crash_after_any_step_and_another_run_write_what_an_undisturbed_
 
 
 @pytest.mark.timeout(600)
-async def test_a_process_that_is_killed_is_finished_by_the_next_one(desk: ClosingDesk) -> None:
-    expected, steps = await undisturbed(desk)
+async def test_a_process_that_is_killed_is_finished_by_the_next_one(kept: Kept) -> None:
+    expected, steps = await undisturbed(kept.again())
     for step in ("copied 1", FROZEN, next(name for name in steps if name.startswith("statement_lines"))):
-        desk = again(desk)
-        await two_months(desk)
+        desk = kept.again()
         killed = await asyncio.to_thread(kill_at, desk, steps.index(step))
         assert killed == -signal.SIGKILL
         assert (await desk.statements(period="2026-02")) == []
@@ -125,23 +125,19 @@ class Meeting(Told):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", [PLANNED, "copied 1"])
-async def test_whoever_is_overtaken_before_the_freeze_stops_and_nothing_of_theirs_counts(
-    desk: ClosingDesk, step: str
-) -> None:
-    expected, _ = await undisturbed(desk)
-    desk = again(desk)
-    await two_months(desk)
+async def test_whoever_is_overtaken_before_the_freeze_stops_and_nothing_of_theirs_counts(kept: Kept, step: str) -> None:
+    expected, _ = await undisturbed(kept.again())
+    desk = kept.again()
     with pytest.raises(CloseRefusedError, match="bob closes acme 2026-02 at this moment, and was faster"):
         await desk.close("2026-02", told=Meeting(desk, step))
     assert desk.snapshot() == expected
 
 
 @pytest.mark.timeout(600)
-async def test_whoever_is_overtaken_after_the_freeze_comes_to_the_same(desk: ClosingDesk) -> None:
-    expected, steps = await undisturbed(desk)
+async def test_whoever_is_overtaken_after_the_freeze_comes_to_the_same(kept: Kept) -> None:
+    expected, steps = await undisturbed(kept.again())
     for step in (FROZEN, NUMBERED, steps[-3], WRITTEN):
-        desk = again(desk)
-        await two_months(desk)
+        desk = kept.again()
         result = await desk.close("2026-02", told=Meeting(desk, step))
         assert result.entry.state == CLOSED
         assert [entry.state for entry in await entries(desk)].count(CLOSED) == 2
@@ -149,10 +145,9 @@ async def test_whoever_is_overtaken_after_the_freeze_comes_to_the_same(desk: Clo
 
 
 @pytest.mark.timeout(600)
-async def test_of_several_at_once_one_closes_and_the_numbers_have_no_gap(desk: ClosingDesk) -> None:
-    expected, _ = await undisturbed(desk)
-    desk = again(desk)
-    await two_months(desk)
+async def test_of_several_at_once_one_closes_and_the_numbers_have_no_gap(kept: Kept) -> None:
+    expected, _ = await undisturbed(kept.again())
+    desk = kept.again()
     outcomes = await asyncio.gather(
         *(desk.close("2026-02", by=name) for name in ("ada", "bob", "eve")), return_exceptions=True
     )
