@@ -92,7 +92,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def running(world: World, until: Callable[[], Any], **settings: Any) -> None:
     task = asyncio.create_task(world.start(**settings).run(world.pump))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not until():
                 if task.done():
                     await task
@@ -162,7 +162,7 @@ async def test_new_books_and_grants_reach_the_meter() -> None:
     started = world.start()
     world.books = SimpleNamespace(versions=[("prices", "1"), ("prices", "2")], rater="second")
     task = asyncio.create_task(started.run(world.pump))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while world.meter.rater != "second":
             await asyncio.sleep(0.005)
     task.cancel()

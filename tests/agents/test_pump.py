@@ -86,7 +86,7 @@ class Harness:
         return [place for block in self.meter.blocks for place in block]
 
     async def until(self, blocks: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.meter.blocks) < blocks:
                 await asyncio.sleep(0.001)
 

@@ -100,7 +100,7 @@ async def publish(bootstrap_servers: str, topic: str, *alerts: AlertEvent, commi
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.05)
 
@@ -112,7 +112,7 @@ async def test_a_gateway_knows_what_was_published_before_it_and_follows(bootstra
         assert [each.threshold for each in alerts.state("acme", "globex").alerts] == [80], "what was aborted never was"
         await publish(bootstrap_servers, topic, alert(100))
         await until(lambda: alerts.state("acme", "globex").stop is not None)
-        assert alerts.age_seconds < 10
+        assert alerts.age_seconds < 30
 
 
 async def test_a_record_that_is_no_alert_stops_nothing(bootstrap_servers: str, topic: str) -> None:
@@ -129,7 +129,7 @@ def test_code_without_an_event_loop_has_the_same(bootstrap_servers: str) -> None
     asyncio.run(publish(bootstrap_servers, name, alert(100, period_end=datetime(2999, 1, 1, tzinfo=UTC))))
     with SyncAlertFollower(bootstrap_servers, topic=name) as alerts:
         assert alerts.state("acme", "globex").stop is not None
-        assert alerts.age_seconds < 10
+        assert alerts.age_seconds < 30
 
 
 async def test_a_topic_that_is_not_there_is_a_sentence(bootstrap_servers: str) -> None:

@@ -35,7 +35,7 @@ async def wait_for(worker: WorkerProcess, sample: tuple[str, ...], value: float)
     """Until a scrape shows it."""
     started = time.monotonic()
     while (await asyncio.to_thread(worker.metrics)).get(sample) != value:
-        assert time.monotonic() < started + LOOK_SECONDS + 15, worker.log_text
+        assert time.monotonic() < started + LOOK_SECONDS + 60, worker.log_text
         await asyncio.sleep(0.5)
 
 
@@ -112,7 +112,7 @@ async def test_a_worker_that_cannot_read_the_books_stops_while_events_come_and_g
         while alive():
             await send(5)
             await asyncio.sleep(1)
-            assert time.monotonic() < hidden + AGE_SECONDS_MAX + 30, worker.log_text
+            assert time.monotonic() < hidden + AGE_SECONDS_MAX + 90, worker.log_text
         assert time.monotonic() > hidden + AGE_SECONDS_MAX - LOOK_SECONDS - 5, "it stopped too soon"
         assert await asyncio.to_thread(worker.wait_ended) == 1
         assert "nothing is rated after 50 s" in worker.log_text

@@ -136,7 +136,7 @@ async def test_a_log_that_was_cut_off_before_it_was_billed_stops_the_worker(boot
     member = Member(bootstrap_servers, topic, group(), Store())
     await member.start()
     with pytest.raises(PositionError, match="records 0 to 39 were not delivered"):
-        await asyncio.wait_for(member.pump.failure, 20)
+        await asyncio.wait_for(member.pump.failure, 60)
     assert member.store.places == []
     await member.app.stop()
 

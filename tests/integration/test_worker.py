@@ -128,13 +128,8 @@ async def test_a_worker_bills_what_is_published_and_stops_with_everything_commit
         assert samples["process_resident_memory_bytes",] > 0
         stages = {name[1] for name in samples if name[0] == "tollstream_stage_seconds_count"}
         assert stages >= {"decode", "rate", "admit", "window", "ledger", "totals", "checkpoint", "commit"}
-        await asyncio.sleep(4)  # a look at the lag, and a reconciliation
-        samples = worker.metrics()
-        assert sum(value for name, value in samples.items() if name[0] == "tollstream_lag_records") == 0
+        samples = await asyncio.to_thread(worker.metrics_once, _looked)
         assert samples["tollstream_owned_partitions",] == installation.partitions
-        for figure in ("amounts", "usage", "rows"):
-            assert samples["tollstream_reconciliation_residual", figure] == 0
-        assert samples["tollstream_reconciliation_age_seconds",] < 4
 
         assert await asyncio.to_thread(worker.stop) == 0, worker.log_text
         assert await committed_offsets(bootstrap_servers, installation.name) == published.ends
@@ -143,6 +138,13 @@ async def test_a_worker_bills_what_is_published_and_stops_with_everything_commit
 
 def _counted(samples: dict[tuple[str, ...], float]) -> float:
     return sum(value for name, value in samples.items() if name[0] == "tollstream_events_total")
+
+
+def _looked(samples: dict[tuple[str, ...], float]) -> bool:
+    """It has asked for the lag, and reconciled, since everything was stored: nothing waits, and nothing is apart."""
+    lag = [value for name, value in samples.items() if name[0] == "tollstream_lag_records"]
+    apart = [samples.get(("tollstream_reconciliation_residual", figure)) for figure in ("amounts", "usage", "rows")]
+    return bool(lag) and not any(lag) and apart == [0, 0, 0]
 
 
 async def test_a_dead_letter_reaches_the_topic_with_its_original_bytes_and_its_reason(
@@ -155,7 +157,7 @@ async def test_a_dead_letter_reaches_the_topic_with_its_original_bytes_and_its_r
         consumer = AIOKafkaConsumer(
             "usage.dead-letter", bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest"
         )
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(60):
             async for record in consumer:
                 letter = decode(record.key, record.value, record.headers)
                 if letter.epoch == installation.topic_epoch:

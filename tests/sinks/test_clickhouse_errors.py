@@ -68,7 +68,7 @@ def test_a_server_that_never_answers_is_given_up_on_time(deaf_server: int) -> No
         Client.connect(ClickHouseConfiguration(f"http://127.0.0.1:{deaf_server}", timeout_seconds=1))
     assert isinstance(caught.value, errors.SinkTransientError)
     assert caught.value.seconds == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_a_server_that_hangs_up_is_unreachable(rude_server: int) -> None:

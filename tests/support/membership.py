@@ -155,7 +155,7 @@ async def committed_offsets(bootstrap_servers: str, group: str) -> dict[int, int
     return {tp.partition: stored.offset for tp, stored in offsets.items() if stored.offset >= 0}
 
 
-async def until(condition: Any, seconds: float = 30.0) -> None:
+async def until(condition: Any, seconds: float = 90.0) -> None:
     """Wait for a condition; fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():

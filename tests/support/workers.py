@@ -144,7 +144,7 @@ class Installation:
         )
         return row
 
-    def wait_caught_up(self, ends: Mapping[int, int], *workers: WorkerProcess, seconds: float = 60.0) -> None:
+    def wait_caught_up(self, ends: Mapping[int, int], *workers: WorkerProcess, seconds: float = 120.0) -> None:
         """Wait until everything before `ends` is stored; fails when time is up or one of `workers` has ended."""
         deadline = time.monotonic() + seconds
         while True:
@@ -210,7 +210,7 @@ class WorkerProcess:
         """What it has logged so far, over all its starts."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def facts(self, seconds: float = 40.0) -> dict[str, Any]:
+    def facts(self, seconds: float = 90.0) -> dict[str, Any]:
         """Its line of JSON: worker, topic, group, metrics_port, books. Waits until it is in the group."""
         deadline = time.monotonic() + seconds
         while not (lines := self._output.read_text(encoding="utf-8").splitlines(keepends=True)):
@@ -226,20 +226,20 @@ class WorkerProcess:
         assert self.process is not None
         self.process.wait(10)
 
-    def terminate(self, seconds: float = 40.0) -> int:
+    def terminate(self, seconds: float = 90.0) -> int:
         """SIGTERM, at whatever it is; the exit code: -15 while Python is still importing it."""
         assert self.process is not None
         if self.exit_code is None:
             self._signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
-    def stop(self, seconds: float = 40.0) -> int:
+    def stop(self, seconds: float = 90.0) -> int:
         """SIGTERM once it listens; the exit code."""
         if self.exit_code is None:
             self.facts()
         return self.terminate(seconds)
 
-    def wait_ended(self, seconds: float = 40.0) -> int:
+    def wait_ended(self, seconds: float = 90.0) -> int:
         """The exit code, once it has ended by itself."""
         assert self.process is not None
         return self.process.wait(seconds)
@@ -265,7 +265,7 @@ class WorkerProcess:
 
     def metrics_once(self, condition: Callable[[dict[tuple[str, ...], float]], bool]) -> dict[tuple[str, ...], float]:
         """The first scrape for which `condition` holds."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition(samples := self.metrics()):
             assert time.monotonic() < deadline, samples
             time.sleep(0.1)

@@ -218,10 +218,9 @@ def test_a_slow_statement_holds_up_nobody(clickhouse_url: str) -> None:
     slow = threading.Thread(target=ask, args=(clickhouse_url, "SELECT sleepEachRow(1) FROM numbers(3) FORMAT Null"))
     slow.start()
     time.sleep(0.2)
-    begun = time.monotonic()
 
     assert ask(clickhouse_url, "SELECT 1").body == b"1\n"
-    assert time.monotonic() - begun < 2
+    assert slow.is_alive()
     slow.join()
 
 
