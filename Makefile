@@ -52,6 +52,8 @@ setup: $(STAMP)  ## create .venv from requirements.lock
 demo: $(STAMP)  ## a day's traffic through Kafka, workers and ClickHouse, one worker killed, a month closed, checked to the last digit
 	@$(RUN) tollstream demo $(ARGS)
 
+# Brokers that live for minutes and are started again and again: compiling their hottest code would cost more than it saves.
+test: export JDK_JAVA_OPTIONS := -XX:TieredStopAtLevel=1
 .PHONY: test
 test: $(STAMP)  ## everything: lint, types, and every test, on the real broker and engine
 	@$(MAKE) --no-print-directory lint types

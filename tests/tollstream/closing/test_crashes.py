@@ -43,7 +43,8 @@ async def two_months(desk: ClosingDesk) -> None:
 
 @pytest.fixture
 async def kept(desk: ClosingDesk) -> AsyncIterator[Kept]:
-    """Before February is closed."""
+    """Before February is closed. Two portions: a crash between them, and none more of the same kind."""
+    desk.portion = 3
     await two_months(desk)
     with Kept.of(desk) as kept:
         yield kept
