@@ -58,10 +58,15 @@ def test_shared_memory_that_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch
     assert finding.level == "warn"
 
 
-def test_the_bundled_java_starts() -> None:
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"])
+def test_the_bundled_java_starts_and_says_its_version_whatever_options_the_environment_has(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "-XX:TieredStopAtLevel=1")
     [finding] = machine.java()
     assert finding.level == "ok", finding
-    assert "version" in finding.found
+    assert " version " in finding.found
+    assert "Picked up" not in finding.found
 
 
 def test_a_java_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,9 @@ def java() -> Sequence[Finding]:
     if done.returncode:
         cure = "install the dependencies again (make setup)"
         return [Finding("java", "fail", done.stderr.strip() or "the runtime does not start", cure)]
-    return [Finding("java", "ok", done.stderr.splitlines()[0])]
+    # Options taken from the environment are told first.
+    version = next((line for line in done.stderr.splitlines() if " version " in line), done.stderr.strip())
+    return [Finding("java", "ok", version)]
 
 
 def ports(addresses: Sequence[tuple[str, str, int]]) -> Sequence[Finding]:
