@@ -94,7 +94,7 @@ integration: $(STAMP)  ## the suite on the real broker and engine
 	@$(PYTEST) -m "integration" $(ARGS)
 
 .PHONY: chaos
-chaos: $(STAMP)  ## kill -9, stopped brokers, hanging stores, for three times as long as in `make test`
+chaos: $(STAMP)  ## kill -9, stopped brokers, hanging stores, at three times the size of `make test`
 	@TOLLSTREAM_CHAOS_SIZE=$${TOLLSTREAM_CHAOS_SIZE:-3} $(PYTEST) -m "chaos" $(ARGS)
 
 .PHONY: packaging

@@ -36,7 +36,7 @@ from sinks.clickhouse import ClickHouseConfiguration, ClickHouseSink
 from sinks.errors import PublicationOvertakenError, PublicationRefusedError
 from sinks.publishing import MARGIN, publish
 from sinks.reconciliation import Level, findings
-from tests.chaos.scenario import SEED, Crew
+from tests.chaos.scenario import SEED, SIZE, Crew
 from tests.support.workers import REPOSITORY, Installation
 from topics.events import UsageEvent
 
@@ -48,7 +48,7 @@ ROUNDS, ROUND_SECONDS = 6, 2.5  # of publications, one of each kind at once
 AHEAD = LEAD + MARGIN + timedelta(seconds=12)  # from publishing to the start: a busy machine takes its time
 STARTS_APART = timedelta(seconds=2)
 AFTERWARDS = timedelta(seconds=8)  # of traffic, once the last version has begun
-EVENTS_A_SECOND = 60
+EVENTS_A_SECOND = 60 * SIZE
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 STEP = Decimal("0.000000000001")
 SHARE = Decimal("0.70")
@@ -279,7 +279,8 @@ async def test_books_published_while_workers_are_killed_rate_every_event_by_its_
 ) -> None:
     async with running(bootstrap_servers, clickhouse_url, tmp_path) as run:
         await run.found()
-        run.crew.hire(), run.crew.hire()
+        for _ in range(1 + SIZE):
+            run.crew.hire()
         await asyncio.to_thread(run.crew.members[0].facts)
         traffic = asyncio.create_task(run.traffic())
         kills = asyncio.create_task(run.kills(traffic))
